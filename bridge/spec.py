@@ -1,0 +1,211 @@
+"""``TaskSpec``: what to evaluate, on what, and how.  Pure data; ``spec_file`` reads it from YAML, JSON and ``--set``.
+
+The field docstrings are the spec's reference: ``bridge schema spec`` and ``docs/spec.md`` are made from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+JsonObject = dict[str, Any]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+_ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
+_NATIVE_SAMPLING = frozenset(
+    {"temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "n", "model", "messages", "stream"}
+)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class EndpointSpec(_Part):
+    """A model server that is already there."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    """The URL up to and including `/v1`, as an OpenAI client wants it."""
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """Name of the environment variable that holds the API key. The key itself is never written down."""
+    probe: bool = True
+    """Ask `/v1/models` before the run whether the server is there and knows the model's name."""
+
+
+class DeploySpec(_Part):
+    """A model that bridge serves for the time of the run."""
+
+    engine: Literal["swift"] = "swift"
+    """What serves it: `swift` is ms-swift's own server, in an environment of its own."""
+    path: str
+    """Folder of the weights, or a ModelScope or Hugging Face id. A relative folder is taken from the spec's folder."""
+    model_type: str | None = None
+    """ms-swift's name of the architecture; needed where it cannot tell from the folder (`qwen2`)."""
+    template: str | None = None
+    """ms-swift's name of the chat template (`qwen`)."""
+    adapters: tuple[str, ...] = ()
+    """LoRA folders, applied in order."""
+    args: JsonObject = Field(default_factory=dict)
+    """Further arguments of the engine's command line, verbatim: `{infer_backend: transformers}`."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of the engine. Values are written to the run directory: no secrets here."""
+    startup_timeout_s: Annotated[float, Field(gt=0)] = 900.0
+    """How long the server may take until it answers; a server that dies is noticed at once."""
+
+
+class ModelSpec(_Part):
+    """One model: its name and where it is."""
+
+    name: Name
+    """The model id that is sent with every request; for a deployed model, its column in the report."""
+    endpoint: EndpointSpec | None = None
+    """A server that is already running. Exactly one of `endpoint` and `deploy` is given."""
+    deploy: DeploySpec | None = None
+    """Weights to serve for this run."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.endpoint is None) == (self.deploy is None):
+            raise ValueError("give exactly one of 'endpoint' (a running server) and 'deploy' (weights to serve)")
+        return self
+
+
+class GenerationSpec(_Part):
+    """How answers are sampled. What is not given is left to the benchmark's own default."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """0 is greedy. Above 0 every repeat is asked for on its own."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Limit of the answer in tokens; without it the benchmark's own."""
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Nucleus sampling."""
+    top_k: Annotated[int, Field(ge=1)] | None = None
+    """Sampling from the k most likely tokens; not part of the OpenAI API, sent as an extra field."""
+    seed: int | None = None
+    """Seed sent to the server, which may or may not honour it."""
+    stop: tuple[str, ...] = ()
+    """Strings at which the answer ends."""
+    extra_body: JsonObject = Field(default_factory=dict)
+    """Further fields of the request, verbatim: `{chat_template_kwargs: {enable_thinking: false}}`."""
+
+    @model_validator(mode="after")
+    def _extra_is_extra(self) -> Self:
+        if twice := sorted(_NATIVE_SAMPLING & self.extra_body.keys()):
+            raise ValueError(f"extra_body: {', '.join(twice)} has a field of its own; set it there")
+        return self
+
+
+def _from_name(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class DatasetSpec(_Part):
+    """One dataset; in YAML just its name, or a mapping where more is to be said."""
+
+    name: Name
+    """As `bridge datasets` lists it; `opencompass:mmlu_gen_4d595a` names a framework's own configuration."""
+    alias: str | None = None
+    """The name in the report and on disk, where one dataset is used twice. Default: `name`."""
+    backend: str | None = None
+    """The backend for this dataset; default: the spec's."""
+    path: str | None = None
+    """File or folder with the data in the benchmark's original layout. A relative path is taken from the spec's folder."""
+    subsets: tuple[str, ...] = ()
+    """Only these subsets (mmlu: subjects; general_mcq: file names); default: all."""
+    split: str | None = None
+    """The split that is scored; default: the benchmark's own."""
+    num_fewshot: Annotated[int, Field(ge=0)] | None = None
+    """Number of worked examples in the prompt; default: the benchmark's own."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Only the first so many samples (of each subset, where there are subsets); default: the spec's `limit`."""
+    repeats: Annotated[int, Field(ge=1)] | None = None
+    """How often each sample is asked; default: the spec's `repeats`."""
+    generation: GenerationSpec | None = None
+    """Replaces the spec's `generation` for this dataset."""
+
+    @property
+    def id(self) -> str:
+        """The name in the report and on disk."""
+        return self.alias or self.name
+
+    @model_validator(mode="after")
+    def _printable_id(self) -> Self:
+        if not _ALIAS.fullmatch(self.id):
+            what = "alias" if self.alias else "name"
+            raise ValueError(f"{what} {self.id!r} is to be letters, digits and . _ : + - only; set 'alias'")
+        return self
+
+
+Dataset = Annotated[DatasetSpec, BeforeValidator(_from_name)]
+
+
+class TaskSpec(_Part):
+    """One evaluation: models × datasets, each through a backend, into one report."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = "run"
+    """Name of the run; part of the default output folder."""
+    model: ModelSpec | None = None
+    """The model. Exactly one of `model` and `models` is given."""
+    models: tuple[ModelSpec, ...] = ()
+    """Several models, each a column of the report."""
+    backend: str = "auto"
+    """Backend of every dataset that names none; `auto`: native where it knows the dataset, else OpenCompass."""
+    datasets: Annotated[tuple[Dataset, ...], Field(min_length=1)]
+    """What to evaluate on."""
+    generation: GenerationSpec = GenerationSpec()
+    """Sampling settings of all datasets."""
+    judge: ModelSpec | None = None
+    """The model that scores where a dataset needs a judge."""
+    data: str | None = None
+    """Folder with one sub-folder per dataset, for datasets that give no `path`; default: `BRIDGE_DATA`."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Only the first so many samples of each dataset (of each subset, where there are subsets)."""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """How often each sample is asked."""
+    concurrency: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Requests in flight at the endpoint at any time, over all jobs of the run."""
+    max_retries: Annotated[int, Field(ge=0)] = 6
+    """How often a request is sent again after an error that may pass (429, 5xx, a broken connection)."""
+    request_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """How long one answer may take."""
+    job_timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock limit of each job; default: none."""
+    options: dict[str, JsonObject] = Field(default_factory=dict)
+    """Settings of one backend by its name, passed on verbatim and recorded: `{opencompass: {…}}`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.model is None) == (not self.models):
+            raise ValueError("give exactly one of 'model' and 'models'")
+        names = [m.name for m in self.all_models]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"models: {', '.join(twice)} is there twice; each model needs a name of its own")
+        return self
+
+    @property
+    def all_models(self) -> tuple[ModelSpec, ...]:
+        return (self.model,) if self.model is not None else self.models
+
+    def generation_of(self, dataset: DatasetSpec) -> GenerationSpec:
+        return dataset.generation or self.generation
+
+    def limit_of(self, dataset: DatasetSpec) -> int | None:
+        return dataset.limit if dataset.limit is not None else self.limit
+
+    def repeats_of(self, dataset: DatasetSpec) -> int:
+        return dataset.repeats if dataset.repeats is not None else self.repeats
+
+    def path_of(self, dataset: DatasetSpec) -> Path | None:
+        """Where the dataset's files are: its ``path``, or its sub-folder of ``data`` where that exists."""
+        if dataset.path is not None:
+            return Path(dataset.path)
+        if self.data is not None and (folder := Path(self.data) / dataset.name).exists():
+            return folder
+        return None
+
+    def sha256(self) -> str:
+        """Hash of the whole spec; two specs with one hash ask and score the same."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
