@@ -197,7 +197,7 @@ class Backend(Protocol):
         ...
 
     def resolve(self, name: str) -> DatasetInfo | None:
-        """The dataset of that name, also for names that ``datasets`` does not list (a framework's own configurations)."""
+        """The dataset of that name; also a framework's own configurations, which ``datasets`` does not list."""
         ...
 
     def check(self, task: Task) -> list[Problem]:

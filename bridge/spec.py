@@ -112,7 +112,7 @@ class DatasetSpec(_Part):
     backend: str | None = None
     """The backend for this dataset; default: the spec's."""
     path: str | None = None
-    """File or folder with the data in the benchmark's original layout. A relative path is taken from the spec's folder."""
+    """File or folder in the benchmark's original layout. A relative path is taken from the spec's folder."""
     subsets: tuple[str, ...] = ()
     """Only these subsets (mmlu: subjects; general_mcq: file names); default: all."""
     split: str | None = None
