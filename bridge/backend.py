@@ -101,8 +101,13 @@ class Endpoint:
 
     base_url: str
     model: str
+    """The model's name in the spec, which jobs send."""
     api_key: str = field(default="EMPTY", repr=False)
     api_key_env: str | None = None
+    served_model: str = ""
+    """The name under which the server knows the model, where that is another; only for jobs that go there directly."""
+    identity: str = ""
+    """What the answers depend on (server and weights); stable over restarts, part of the cache's keys. Default: URL."""
     failed_marker: str = ""
     """Text that stands in an answer's place where a request finally failed; samples that carry it have no score."""
 
@@ -116,7 +121,6 @@ class Task:
     datasets: tuple[DatasetSpec, ...]
     concurrency: int
     """This task's share of ``spec.concurrency``."""
-    base_dir: Path = Path()
 
     def generation(self, dataset: DatasetSpec) -> GenerationSpec:
         return self.spec.generation_of(dataset)
@@ -145,6 +149,8 @@ class Job:
     pass_env: tuple[str, ...] = ()
     """Variables handed through from bridge's own environment (those that hold keys)."""
     timeout_s: float | None = None
+    keep: tuple[str, ...] = ()
+    """Files and folders that a job started again goes on from; everything else in its folder is cleared first."""
 
 
 class Outcome(BaseModel):

@@ -19,6 +19,8 @@ _NATIVE_SAMPLING = frozenset(
     {"temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "n", "model", "messages", "stream"}
 )
 
+_HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s"}
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -207,5 +209,8 @@ class TaskSpec(_Part):
         return None
 
     def sha256(self) -> str:
-        """Hash of the whole spec; two specs with one hash ask and score the same."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Hash of what is asked and scored: a run directory goes on only under the spec with its hash.
+
+        How fast and how patiently it is asked (`concurrency`, `max_retries`, time limits) is left out.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude=_HOW_NOT_WHAT).encode()).hexdigest()

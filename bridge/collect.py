@@ -1,0 +1,153 @@
+"""Job folders → results → report: what every job left is read, written as samples, and merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bridge.backend import BenchmarkResult, Job, Outcome
+from bridge.endpoint.traffic import failures, usage
+from bridge.errors import OutputError
+from bridge.launch import digest, earlier_outcome, not_launched
+from bridge.manifest import Manifest
+from bridge.plan import Plan, PlannedTask
+from bridge.report.merge import merge
+from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, SampleRecord, Status
+from bridge.rundir import RunDir
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One job that was to run in this invocation, and how it ended."""
+
+    planned: PlannedTask
+    job: Job
+    outcome: Outcome
+    never_started: bool = False
+
+
+@dataclass
+class Collection:
+    """The results of all tasks, in the plan's order."""
+
+    plan: Plan
+    rundir: RunDir
+    results: dict[int, list[BenchmarkResult]] = field(default_factory=dict)
+    """By position of the task in the plan."""
+    errors: list[ReportError] = field(default_factory=list)
+
+    def folder(self, planned: PlannedTask, job_id: str) -> Path:
+        return self.rundir.job(job_id, self._model(planned))
+
+    def take_finished(self) -> list[PlannedTask]:
+        """Takes the tasks that an earlier invocation has completed; returns those that are still to do."""
+        pending = []
+        for at, planned in enumerate(self.plan.tasks):
+            results = list(self._earlier(planned))
+            if results and all(_is_complete(result) for result in results):
+                self.results[at] = results
+            else:
+                pending.append(planned)
+        return pending
+
+    def take(self, executed: Sequence[Executed]) -> None:
+        """Takes what the jobs of this invocation left."""
+        for at, planned in enumerate(self.plan.tasks):
+            for one in executed:
+                if one.planned is planned:
+                    self.results.setdefault(at, []).extend(self._collect(planned, one.job, one.outcome))
+                    self.errors += self._unanswered(one)
+
+    def take_recorded(self) -> None:
+        """Takes what is there, complete or not."""
+        for at, planned in enumerate(self.plan.tasks):
+            self.results[at] = list(self._recorded(planned))
+
+    def report(self, manifest: Manifest, models: Iterable[ModelInfo], errors: Iterable[ReportError] = ()) -> Report:
+        """Writes the samples and merges everything; writes no report."""
+        written = [
+            self._write_samples(planned, result)
+            for at, planned in enumerate(self.plan.tasks)
+            for result in self.results.get(at, [])
+        ]
+        return merge(
+            written,
+            run_id=manifest.run_id,
+            name=self.plan.spec.name,
+            started_at=manifest.started_at,
+            finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            bridge_version=manifest.bridge_version,
+            spec_sha256=manifest.spec_sha256,
+            argv=manifest.argv,
+            host=manifest.host,
+            models=tuple(models),
+            usage=usage(self.rundir.requests),
+            errors=(*errors, *self.errors),
+        )
+
+    def _model(self, planned: PlannedTask) -> str | None:
+        return planned.task.model.name if len(self.plan.spec.all_models) > 1 else None
+
+    def _earlier(self, planned: PlannedTask) -> Iterator[BenchmarkResult]:
+        for job in planned.jobs():
+            outcome = earlier_outcome(self.folder(planned, job.id), digest(job))
+            if outcome is not None and outcome.exit_code == 0 and outcome.stopped is None:
+                yield from self._collect(planned, job, outcome)
+
+    def _recorded(self, planned: PlannedTask) -> Iterator[BenchmarkResult]:
+        for job in planned.jobs():
+            folder = self.folder(planned, job.id)
+            outcome = earlier_outcome(folder, digest(job)) or not_launched(
+                job, model=planned.task.model.name, folder=folder, reason="the job has not run"
+            )
+            yield from self._collect(planned, job, outcome)
+
+    def _collect(self, planned: PlannedTask, job: Job, outcome: Outcome) -> list[BenchmarkResult]:
+        mine = tuple(dataset for dataset in planned.task.datasets if dataset.id in job.datasets)
+        return planned.backend.collect(outcome, replace(planned.task, datasets=mine))
+
+    def _unanswered(self, one: Executed) -> Iterator[ReportError]:
+        """Why requests of a foreign job were not answered: the gateway knows, whatever the framework says."""
+        if one.planned.backend.route != "gateway" or one.never_started:
+            return
+        for kind, (count, message) in failures(self.rundir.requests, one.job.id).items():
+            yield ReportError(
+                kind=ErrorKind.WARNING,
+                message=f"requests finally failed ({kind}), last: {message}",
+                count=count,
+                model=one.outcome.model,
+                backend=one.job.backend,
+            )
+
+    def _write_samples(self, planned: PlannedTask, result: BenchmarkResult) -> BenchmarkResult:
+        path = self.rundir.samples(planned.backend.name, result.dataset, self._model(planned))
+        if not _write_lines(path, result.samples):
+            return result
+        relative = str(path.relative_to(self.rundir.root))
+        return replace(result, rows=tuple(row.model_copy(update={"samples": relative}) for row in result.rows))
+
+
+def _write_lines(path: Path, samples: Iterable[SampleRecord]) -> int:
+    """One JSON line per sample; the old file stays until the new one is whole. Returns their number."""
+    n = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    try:
+        with aside.open("wb") as file:
+            for sample in samples:
+                file.write(sample.model_dump_json().encode() + b"\n")
+                n += 1
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot write the samples: {error.strerror or error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    if not n:
+        path.unlink()
+    return n
+
+
+def _is_complete(result: BenchmarkResult) -> bool:
+    return all(row.status is Status.COMPLETE for row in result.rows if row.primary)

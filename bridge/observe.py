@@ -1,0 +1,73 @@
+"""Tells the watcher, a few times a second, how the jobs that run stand: their own word, and the gateway's counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bridge.backend import Job
+from bridge.endpoint.gateway import Gateway
+from bridge.plan import PlannedTask
+from bridge.progress import JobProgress, Watcher
+
+EVERY_S = 0.25
+
+
+@dataclass
+class Observer:
+    watcher: Watcher
+    gateway: Gateway | None
+    _seen: dict[str, JobProgress] = field(default_factory=dict)
+    _running: dict[str, tuple[Job, Path]] = field(default_factory=dict)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        task = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            self._look()
+
+    @contextmanager
+    def job(self, planned: PlannedTask, job: Job, folder: Path) -> Iterator[None]:
+        """For the time that the job runs."""
+        name = f"{planned.task.model.name} · {job.id}" if len(planned.task.spec.all_models) > 1 else job.id
+        self._seen[name] = JobProgress(name, "running")
+        self._running[name] = (job, folder)
+        try:
+            yield
+        finally:
+            self._look()
+            del self._running[name]
+            self._seen[name] = replace(self._seen[name], state="done")
+
+    async def _watch(self) -> None:
+        while True:
+            self._look()
+            await asyncio.sleep(EVERY_S)
+
+    def _look(self) -> None:
+        for name, (job, folder) in self._running.items():
+            self._seen[name] = self._count(replace(self._seen[name], **_told(folder)), job)
+        self.watcher.jobs(list(self._seen.values()))
+
+    def _count(self, progress: JobProgress, job: Job) -> JobProgress:
+        if self.gateway is None or not self.gateway.knows(job.id):
+            return progress
+        counts = self.gateway.counts(job.id)
+        return replace(progress, requests=counts.requests, cached=counts.cached, failed=counts.failed)
+
+
+def _told(folder: Path) -> dict[str, int | str | None]:
+    """What the job itself says in ``progress.json``."""
+    try:
+        told = json.loads((folder / "progress.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    known = ("done", "total", "stage", "requests", "cached", "failed")
+    return {key: told[key] for key in known if isinstance(told, dict) and key in told}
