@@ -51,16 +51,14 @@ def merge(
 
 
 def _ordered(rows: list[ResultRow], models: Sequence[ModelInfo], datasets: Sequence[str]) -> list[ResultRow]:
-    model_at = {model.name: at for at, model in enumerate(models)}
-    dataset_at = {name: at for at, name in enumerate(datasets)}
-    backend_at = {name: at for at, name in enumerate(dict.fromkeys(row.backend for row in rows))}
+    model_at = _places([*(model.name for model in models), *(row.model for row in rows)])
+    dataset_at = _places([*datasets, *(row.dataset for row in rows)])
+    backend_at = _places(row.backend for row in rows)
+    return sorted(rows, key=lambda row: (model_at[row.model], dataset_at[row.dataset], backend_at[row.backend]))
 
-    def key(row: ResultRow) -> tuple[int, int, str, int]:
-        place = dataset_at.get(row.dataset, len(dataset_at))
-        name = "" if row.dataset in dataset_at else row.dataset
-        return model_at.get(row.model, len(model_at)), place, name, backend_at[row.backend]
 
-    return sorted(rows, key=key)
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: at for at, name in enumerate(dict.fromkeys(names))}
 
 
 def _status(rows: Iterable[ResultRow], errors: Iterable[ReportError]) -> Status:
