@@ -110,6 +110,8 @@ class Endpoint:
     """What the answers depend on (server and weights); stable over restarts, part of the cache's keys. Default: URL."""
     failed_marker: str = ""
     """Text that stands in an answer's place where a request finally failed; samples that carry it have no score."""
+    judge: Endpoint | None = None
+    """Where the spec's judge is, by the same kind of route; its traffic is counted as the job's own judge's."""
 
 
 @dataclass(frozen=True)
