@@ -15,7 +15,7 @@ from bridge.manifest import Manifest
 from bridge.plan import Plan, PlannedTask
 from bridge.report.merge import merge
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, SampleRecord, Status
-from bridge.rundir import RunDir
+from bridge.rundir import RunDir, slug
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,6 @@ class Collection:
     results: dict[int, list[BenchmarkResult]] = field(default_factory=dict)
     """By position of the task in the plan."""
     errors: list[ReportError] = field(default_factory=list)
-
-    def folder(self, planned: PlannedTask, job_id: str) -> Path:
-        return self.rundir.job(job_id, self._model(planned))
 
     def take_finished(self) -> list[PlannedTask]:
         """Takes the tasks that an earlier invocation has completed; returns those that are still to do."""
@@ -85,20 +82,18 @@ class Collection:
             models=tuple(models),
             usage=usage(self.rundir.requests),
             errors=(*errors, *self.errors),
+            datasets=[dataset.id for dataset in self.plan.spec.datasets],
         )
-
-    def _model(self, planned: PlannedTask) -> str | None:
-        return planned.task.model.name if len(self.plan.spec.all_models) > 1 else None
 
     def _earlier(self, planned: PlannedTask) -> Iterator[BenchmarkResult]:
         for job in planned.jobs():
-            outcome = earlier_outcome(self.folder(planned, job.id), digest(job))
+            outcome = earlier_outcome(job_folder(self.rundir, planned, job.id), digest(job))
             if outcome is not None and outcome.exit_code == 0 and outcome.stopped is None:
                 yield from self._collect(planned, job, outcome)
 
     def _recorded(self, planned: PlannedTask) -> Iterator[BenchmarkResult]:
         for job in planned.jobs():
-            folder = self.folder(planned, job.id)
+            folder = job_folder(self.rundir, planned, job.id)
             outcome = earlier_outcome(folder, digest(job)) or not_launched(
                 job, model=planned.task.model.name, folder=folder, reason="the job has not run"
             )
@@ -112,7 +107,7 @@ class Collection:
         """Why requests of a foreign job were not answered: the gateway knows, whatever the framework says."""
         if one.planned.backend.route != "gateway" or one.never_started:
             return
-        for kind, (count, message) in failures(self.rundir.requests, one.job.id).items():
+        for kind, (count, message) in failures(self.rundir.requests, traffic_name(one.planned, one.job.id)).items():
             yield ReportError(
                 kind=ErrorKind.WARNING,
                 message=f"requests finally failed ({kind}), last: {message}",
@@ -122,11 +117,26 @@ class Collection:
             )
 
     def _write_samples(self, planned: PlannedTask, result: BenchmarkResult) -> BenchmarkResult:
-        path = self.rundir.samples(planned.backend.name, result.dataset, self._model(planned))
+        path = self.rundir.samples(planned.backend.name, result.dataset, _column(planned))
         if not _write_lines(path, result.samples):
             return result
         relative = str(path.relative_to(self.rundir.root))
         return replace(result, rows=tuple(row.model_copy(update={"samples": relative}) for row in result.rows))
+
+
+def job_folder(rundir: RunDir, planned: PlannedTask, job_id: str) -> Path:
+    return rundir.job(job_id, _column(planned))
+
+
+def traffic_name(planned: PlannedTask, job_id: str) -> str:
+    """The name under which a job's requests are recorded; part of its base URL."""
+    column = _column(planned)
+    return slug(f"{column}.{job_id}" if column else job_id)
+
+
+def _column(planned: PlannedTask) -> str | None:
+    """The model's name where the run has several, and so a folder for each."""
+    return planned.task.model.name if len(planned.task.spec.all_models) > 1 else None
 
 
 def _write_lines(path: Path, samples: Iterable[SampleRecord]) -> int:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.backend import Endpoint, EnvSpec
-from bridge.collect import Executed
-from bridge.endpoint.cache import RequestStore
-from bridge.endpoint.client import Client
-from bridge.endpoint.gateway import Gateway
+from bridge.backend import EnvSpec, Job
+from bridge.collect import Executed, job_folder, traffic_name
+from bridge.connect import Connection, connect, forward
 from bridge.envs import ensure
 from bridge.errors import BridgeError, EnvError, Interrupted
 from bridge.launch import StopSignal, digest, launch, not_launched
@@ -24,7 +20,7 @@ from bridge.plan import Plan, PlannedTask
 from bridge.progress import Watcher
 from bridge.report.schema import ErrorKind, ModelInfo, ReportError
 from bridge.rundir import RunDir
-from bridge.serve import Served, environment_of, serve
+from bridge.serve import environment_of
 from bridge.spec import ModelSpec
 
 T = TypeVar("T")
@@ -45,21 +41,31 @@ class Execution:
 
     async def run(self, pending: Sequence[PlannedTask]) -> None:
         """Runs the pending tasks to an end; what fails is in ``errors`` and in the outcomes."""
-        by_model = [(model, [p for p in pending if p.task.model is model]) for model in self.plan.spec.all_models]
+        if not pending:
+            return
         self._start_environments(pending)
         try:
-            for model, tasks in by_model:
-                if tasks:
-                    await self._run_model(model, tasks)
+            async with AsyncExitStack() as stack:
+                stop = StopSignal(asyncio.Event())
+                stack.enter_context(forward(self.interrupt.event, lambda: self._pass_on(stop)))
+                judge = await self._judge(stack, pending, stop)
+                for model in self.plan.spec.all_models:
+                    tasks = [planned for planned in pending if planned.task.model is model]
+                    await self._run_model(model, tasks, judge, stop)
+        except BridgeError as error:
+            self._give_up(pending, error)
         finally:
             await self._stop_environments()
 
-    def folder(self, planned: PlannedTask, job_id: str) -> Path:
-        several = len(self.plan.spec.all_models) > 1
-        return self.rundir.job(job_id, planned.task.model.name if several else None)
+    def _pass_on(self, stop: StopSignal) -> None:
+        stop.stop("interrupted", self.interrupt.reason)
+
+    # Environments -----------------------------------------------------------------------------------------------
 
     def _start_environments(self, pending: Sequence[PlannedTask]) -> None:
-        for spec in [p.backend.env for p in pending] + [environment_of(p.task.model) for p in pending]:
+        wanted = [environment_of(model) for model in (*self.plan.spec.all_models, self.plan.spec.judge) if model]
+        wanted += [job.env_spec for planned in pending for job in planned.jobs()]
+        for spec in wanted:
             if spec.lock is not None and spec.name not in self._environments:
                 self._environments[spec.name] = asyncio.create_task(self._build(spec))
 
@@ -83,120 +89,106 @@ class Execution:
             return await ensure(spec)
         return await self._unless_interrupted(asyncio.shield(self._environments[spec.name]))
 
-    async def _run_model(self, model: ModelSpec, tasks: Sequence[PlannedTask]) -> None:
-        try:
-            python = await self._python(environment_of(model))
-            await self._with_server(model, tasks, python)
-        except Interrupted as error:
-            self._give_up(tasks, ErrorKind.INTERRUPTED, error)
-        except EnvError as error:
-            self._give_up(tasks, ErrorKind.ENV, error)
-        except BridgeError as error:
-            self._give_up(tasks, ErrorKind.SERVE, error)
+    # Models -----------------------------------------------------------------------------------------------------
 
-    def _give_up(self, tasks: Sequence[PlannedTask], kind: ErrorKind, error: BridgeError) -> None:
-        """No job of these tasks can run (any more); what earlier invocations left is still collected."""
-        first, _, rest = str(error).partition("\n")
-        model = tasks[0].task.model.name
-        self.errors.append(ReportError(kind=kind, message=first, hint=rest, model=model))
-        done = {(e.planned.backend.name, e.job.id) for e in self.executed if e.planned.task.model.name == model}
-        for planned in tasks:
-            for job in planned.jobs():
-                if (planned.backend.name, job.id) not in done:
-                    folder = self.folder(planned, job.id)
-                    outcome = not_launched(job, model=model, folder=folder, reason=first)
-                    self.executed.append(Executed(planned, job, outcome, never_started=True))
+    async def _judge(
+        self, stack: AsyncExitStack, pending: Sequence[PlannedTask], stop: StopSignal
+    ) -> Connection | None:
+        judge = self.plan.spec.judge
+        return None if judge is None else await stack.enter_async_context(self._connected(judge, pending, stop))
 
-    async def _with_server(self, model: ModelSpec, tasks: Sequence[PlannedTask], python: Path) -> None:
-        stop = StopSignal(asyncio.Event())
-        async with contextlib.AsyncExitStack() as stack:
-            served = await self._unless_interrupted(stack.enter_async_context(self._served(model, python)))
-            self.models[model.name] = served.info
-            stack.enter_context(_forward(self.interrupt.event, lambda: stop.stop("interrupted", self.interrupt.reason)))
-            stack.enter_context(_forward(served.died, lambda: stop.stop("endpoint", " ".join(served.reason))))
-            gateway = await stack.enter_async_context(self._gateway(model, tasks, served, stop))
-            observer = Observer(self.watcher, gateway)
-            stack.enter_context(observer.watching())
-            await self._launch_all(tasks, served, gateway, stop, observer)
-
-    @asynccontextmanager
-    async def _served(self, model: ModelSpec, python: Path) -> AsyncIterator[Served]:
-        name = f"model {model.name}"
-
-        def progress(line: str) -> None:
-            self.watcher.stage(name, "running", line)
-
-        log = self.rundir.serve_log(model.name)
-        concurrency = self.plan.spec.concurrency
-        async with serve(model, python=python, concurrency=concurrency, log=log, progress=progress) as served:
-            self.watcher.stage(name, "done", served.base_url)
-            yield served
-
-    @asynccontextmanager
-    async def _gateway(
-        self, model: ModelSpec, tasks: Sequence[PlannedTask], served: Served, stop: StopSignal
-    ) -> AsyncIterator[Gateway | None]:
-        """The gateway that this model's foreign backends share; None where all of them are native."""
-        shares = [planned.task.concurrency for planned in tasks if planned.backend.route == "gateway"]
-        if not shares:
-            yield None
+    async def _run_model(
+        self, model: ModelSpec, tasks: Sequence[PlannedTask], judge: Connection | None, stop: StopSignal
+    ) -> None:
+        if not tasks:
             return
-        spec = self.plan.spec
-        with RequestStore(self.rundir.requests) as store:
-            client = Client(
-                served.base_url,
-                api_key=served.api_key,
-                store=store,
-                concurrency=sum(shares),
-                max_retries=spec.max_retries,
-                timeout_s=spec.request_timeout_s,
-                model=model.name,
-                served_model=served.model,
-                identity=served.identity,
-            )
-            async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=_marker()) as gateway:
-                with _forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
-                    yield gateway
+        try:
+            async with self._connected(model, tasks, stop) as connection:
+                self.models[model.name] = connection.served.info
+                observer = Observer(self.watcher, connection.gateway)
+                with observer.watching():
+                    await asyncio.gather(
+                        *(self._launch_task(planned, connection, judge, stop, observer) for planned in tasks)
+                    )
+        except BridgeError as error:
+            self._give_up(tasks, error)
 
-    async def _launch_all(
+    @asynccontextmanager
+    async def _connected(
+        self, model: ModelSpec, tasks: Sequence[PlannedTask], stop: StopSignal
+    ) -> AsyncIterator[Connection]:
+        python = await self._python(environment_of(model))
+        shares = [planned.task.concurrency for planned in tasks if planned.backend.route == "gateway"]
+        opening = connect(
+            model,
+            self.plan.spec,
+            python=python,
+            rundir=self.rundir,
+            watcher=self.watcher,
+            stop=stop,
+            gateway_concurrency=min(sum(shares), self.plan.spec.concurrency),
+        )
+        async with AsyncExitStack() as stack:
+            yield await self._unless_interrupted(stack.enter_async_context(opening))
+
+    # Jobs -------------------------------------------------------------------------------------------------------
+
+    async def _launch_task(
         self,
-        tasks: Sequence[PlannedTask],
-        served: Served,
-        gateway: Gateway | None,
+        planned: PlannedTask,
+        connection: Connection,
+        judge: Connection | None,
         stop: StopSignal,
         observer: Observer,
     ) -> None:
-        work = [self._launch_task(planned, served, gateway, stop, observer) for planned in tasks]
-        await asyncio.gather(*work)
+        for dry in planned.jobs():
+            try:
+                python = await self._python(dry.env_spec)
+            except BridgeError as error:
+                self._give_up([planned], error)
+                return
+            await self._launch_job(planned, dry, python, connection, judge, stop, observer)
 
-    async def _launch_task(
-        self, planned: PlannedTask, served: Served, gateway: Gateway | None, stop: StopSignal, observer: Observer
+    async def _launch_job(
+        self,
+        planned: PlannedTask,
+        dry: Job,
+        python: Path,
+        connection: Connection,
+        judge: Connection | None,
+        stop: StopSignal,
+        observer: Observer,
     ) -> None:
-        dry = {job.id: digest(job) for job in planned.jobs()}
-        try:
-            python = await self._python(planned.backend.env)
-        except (EnvError, Interrupted) as error:
-            kind = ErrorKind.ENV if isinstance(error, EnvError) else ErrorKind.INTERRUPTED
-            self._give_up([planned], kind, error)
-            return
-        for job_id, job_digest in dry.items():
-            endpoint = _endpoint(planned, job_id, served, gateway)
-            job = next(job for job in planned.jobs(endpoint) if job.id == job_id)
-            folder = self.folder(planned, job.id)
-            if gateway is not None and planned.backend.route == "gateway":
-                share = planned.task.concurrency
-                gateway.register(job.id, on_failure=planned.backend.on_failed_request, concurrency=share)
-            with observer.job(planned, job, folder):
-                outcome = await launch(
-                    job,
-                    model=planned.task.model.name,
-                    python=python,
-                    folder=folder,
-                    job_digest=job_digest,
-                    stop=stop,
-                    failed_marker=endpoint.failed_marker,
-                )
-            self.executed.append(Executed(planned, job, outcome))
+        name, share = traffic_name(planned, dry.id), planned.task.concurrency
+        endpoint = connection.endpoint(planned.backend, name, share)
+        if judge is not None:
+            endpoint = replace(endpoint, judge=judge.endpoint(planned.backend, f"{name}.judge", share))
+        job = next(job for job in planned.jobs(endpoint) if job.id == dry.id)
+        folder = job_folder(self.rundir, planned, job.id)
+        with observer.job(name, folder):
+            outcome = await launch(
+                job,
+                model=planned.task.model.name,
+                python=python,
+                folder=folder,
+                job_digest=digest(dry),
+                stop=stop,
+                failed_marker=endpoint.failed_marker,
+            )
+        self.executed.append(Executed(planned, job, outcome))
+
+    def _give_up(self, tasks: Sequence[PlannedTask], error: BridgeError) -> None:
+        """These tasks cannot run (any more); what earlier invocations left of them is still collected."""
+        first, _, rest = str(error).partition("\n")
+        model = tasks[0].task.model.name
+        self.errors.append(ReportError(kind=_kind(error), message=first, hint=rest, model=model))
+        ran = {(id(one.planned), one.job.id) for one in self.executed}
+        for planned in tasks:
+            for job in planned.jobs():
+                if (id(planned), job.id) not in ran:
+                    folder = job_folder(self.rundir, planned, job.id)
+                    outcome = not_launched(job, model=planned.task.model.name, folder=folder, reason=first)
+                    self.executed.append(Executed(planned, job, outcome, never_started=True))
 
     async def _unless_interrupted(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
         """The result of ``work``; Interrupted, with ``work`` cancelled, where the user stops the run first."""
@@ -214,34 +206,11 @@ class Execution:
                 await asyncio.gather(task, return_exceptions=True)
 
 
-def _endpoint(planned: PlannedTask, job_id: str, served: Served, gateway: Gateway | None) -> Endpoint:
-    model = planned.task.model.name
-    if planned.backend.route == "gateway" and gateway is not None:
-        return Endpoint(gateway.job_url(job_id), model, api_key=gateway.token, failed_marker=gateway.failed_marker)
-    return Endpoint(
-        served.base_url,
-        model,
-        api_key_env=served.api_key_env,
-        served_model=served.model,
-        identity=served.identity,
-    )
-
-
-def _marker() -> str:
-    """Unlike anything that a model says; of this run alone."""
-    return f"[[unanswered-{secrets.token_hex(16)}]]"
-
-
-@contextmanager
-def _forward(event: asyncio.Event, then: Callable[[], None]) -> Iterator[None]:
-    """Calls ``then`` when the event is set, for as long as the block runs."""
-
-    async def wait() -> None:
-        await event.wait()
-        then()
-
-    task = asyncio.create_task(wait())
-    try:
-        yield
-    finally:
-        task.cancel()
+def _kind(error: BridgeError) -> ErrorKind:
+    match error:
+        case Interrupted():
+            return ErrorKind.INTERRUPTED
+        case EnvError():
+            return ErrorKind.ENV
+        case _:
+            return ErrorKind.SERVE

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge.backend import Job
 from bridge.endpoint.gateway import Gateway
-from bridge.plan import PlannedTask
 from bridge.progress import JobProgress, Watcher
 
 EVERY_S = 0.25
@@ -22,7 +20,7 @@ class Observer:
     watcher: Watcher
     gateway: Gateway | None
     _seen: dict[str, JobProgress] = field(default_factory=dict)
-    _running: dict[str, tuple[Job, Path]] = field(default_factory=dict)
+    _running: dict[str, Path] = field(default_factory=dict)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -34,11 +32,10 @@ class Observer:
             self._look()
 
     @contextmanager
-    def job(self, planned: PlannedTask, job: Job, folder: Path) -> Iterator[None]:
-        """For the time that the job runs."""
-        name = f"{planned.task.model.name} · {job.id}" if len(planned.task.spec.all_models) > 1 else job.id
+    def job(self, name: str, folder: Path) -> Iterator[None]:
+        """For the time that the job runs; ``name`` is the one of its traffic."""
         self._seen[name] = JobProgress(name, "running")
-        self._running[name] = (job, folder)
+        self._running[name] = folder
         try:
             yield
         finally:
@@ -52,14 +49,14 @@ class Observer:
             await asyncio.sleep(EVERY_S)
 
     def _look(self) -> None:
-        for name, (job, folder) in self._running.items():
-            self._seen[name] = self._count(replace(self._seen[name], **_told(folder)), job)
+        for name, folder in self._running.items():
+            self._seen[name] = self._count(replace(self._seen[name], **_told(folder)))
         self.watcher.jobs(list(self._seen.values()))
 
-    def _count(self, progress: JobProgress, job: Job) -> JobProgress:
-        if self.gateway is None or not self.gateway.knows(job.id):
+    def _count(self, progress: JobProgress) -> JobProgress:
+        if self.gateway is None or not self.gateway.knows(progress.job):
             return progress
-        counts = self.gateway.counts(job.id)
+        counts = self.gateway.counts(progress.job)
         return replace(progress, requests=counts.requests, cached=counts.cached, failed=counts.failed)
 
 

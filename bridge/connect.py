@@ -1,0 +1,117 @@
+"""A model and the way to it, for the time of a ``with`` block: its server, and the gateway in front of it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.backend import Backend, Endpoint
+from bridge.endpoint.cache import RequestStore
+from bridge.endpoint.client import Client
+from bridge.endpoint.gateway import Gateway
+from bridge.launch import StopSignal
+from bridge.progress import Watcher
+from bridge.rundir import RunDir
+from bridge.serve import Served, serve
+from bridge.spec import ModelSpec, TaskSpec
+
+
+@dataclass(frozen=True)
+class Connection:
+    model: ModelSpec
+    served: Served
+    gateway: Gateway | None
+    """None where every backend that asks this model is native."""
+
+    def endpoint(self, backend: Backend, traffic_name: str, concurrency: int) -> Endpoint:
+        """The model as one job of ``backend`` sees it; its traffic is recorded under ``traffic_name``."""
+        if backend.route == "gateway" and self.gateway is not None:
+            self.gateway.register(traffic_name, on_failure=backend.on_failed_request, concurrency=concurrency)
+            return Endpoint(
+                self.gateway.job_url(traffic_name),
+                self.model.name,
+                api_key=self.gateway.token,
+                failed_marker=self.gateway.failed_marker,
+            )
+        return Endpoint(
+            self.served.base_url,
+            self.model.name,
+            api_key_env=self.served.api_key_env,
+            served_model=self.served.model,
+            identity=self.served.identity,
+        )
+
+
+@asynccontextmanager
+async def connect(
+    model: ModelSpec,
+    spec: TaskSpec,
+    *,
+    python: Path,
+    rundir: RunDir,
+    watcher: Watcher,
+    stop: StopSignal,
+    gateway_concurrency: int,
+) -> AsyncIterator[Connection]:
+    """Serves the model, and opens a gateway where ``gateway_concurrency`` is not 0.
+
+    ``stop`` is set when the model is lost: its server died, or does not answer any more. Raises ServeError.
+    """
+    name = f"model {model.name}"
+
+    def progress(line: str) -> None:
+        watcher.stage(name, "running", line)
+
+    log = rundir.serve_log(model.name)
+    async with serve(model, python=python, concurrency=spec.concurrency, log=log, progress=progress) as served:
+        watcher.stage(name, "done", served.base_url)
+        with forward(served.died, lambda: stop.stop("endpoint", " ".join(served.reason))):
+            if not gateway_concurrency:
+                yield Connection(model, served, None)
+                return
+            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency) as gateway:
+                yield Connection(model, served, gateway)
+
+
+@asynccontextmanager
+async def _gateway(
+    model: ModelSpec, spec: TaskSpec, rundir: RunDir, served: Served, stop: StopSignal, concurrency: int
+) -> AsyncIterator[Gateway]:
+    with RequestStore(rundir.requests) as store:
+        client = Client(
+            served.base_url,
+            api_key=served.api_key,
+            store=store,
+            concurrency=concurrency,
+            max_retries=spec.max_retries,
+            timeout_s=spec.request_timeout_s,
+            upstream=served.identity,
+            rename={model.name: served.model},
+        )
+        async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=_marker()) as gateway:
+            with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
+                yield gateway
+
+
+def _marker() -> str:
+    """Unlike anything that a model says; of this run alone."""
+    return f"[[unanswered-{secrets.token_hex(16)}]]"
+
+
+@contextmanager
+def forward(event: asyncio.Event, then: Callable[[], None]) -> Iterator[None]:
+    """Calls ``then`` when the event is set, for as long as the block runs."""
+
+    async def wait() -> None:
+        await event.wait()
+        then()
+
+    task = asyncio.create_task(wait())
+    try:
+        yield
+    finally:
+        task.cancel()
