@@ -129,9 +129,9 @@ def job_folder(rundir: RunDir, planned: PlannedTask, job_id: str) -> Path:
 
 
 def traffic_name(planned: PlannedTask, job_id: str) -> str:
-    """The name under which a job's requests are recorded; part of its base URL."""
+    """The name under which a job's requests are recorded; it is part of a URL."""
     column = _column(planned)
-    return slug(f"{column}.{job_id}" if column else job_id)
+    return slug(f"{column}.{job_id}" if column else job_id).replace("%", "~")
 
 
 def _column(planned: PlannedTask) -> str | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ class Execution:
         try:
             async with AsyncExitStack() as stack:
                 stop = StopSignal(asyncio.Event())
-                stack.enter_context(forward(self.interrupt.event, lambda: self._pass_on(stop)))
+                stack.enter_context(_passed_on(self.interrupt, stop))
                 judge = await self._judge(stack, pending, stop)
                 for model in self.plan.spec.all_models:
                     tasks = [planned for planned in pending if planned.task.model is model]
@@ -56,9 +56,6 @@ class Execution:
             self._give_up(pending, error)
         finally:
             await self._stop_environments()
-
-    def _pass_on(self, stop: StopSignal) -> None:
-        stop.stop("interrupted", self.interrupt.reason)
 
     # Environments -----------------------------------------------------------------------------------------------
 
@@ -98,15 +95,16 @@ class Execution:
         return None if judge is None else await stack.enter_async_context(self._connected(judge, pending, stop))
 
     async def _run_model(
-        self, model: ModelSpec, tasks: Sequence[PlannedTask], judge: Connection | None, stop: StopSignal
+        self, model: ModelSpec, tasks: Sequence[PlannedTask], judge: Connection | None, stop_all: StopSignal
     ) -> None:
         if not tasks:
             return
+        stop = StopSignal(asyncio.Event())
         try:
             async with self._connected(model, tasks, stop) as connection:
                 self.models[model.name] = connection.served.info
                 observer = Observer(self.watcher, connection.gateway)
-                with observer.watching():
+                with observer.watching(), _passed_on(stop_all, stop):
                     await asyncio.gather(
                         *(self._launch_task(planned, connection, judge, stop, observer) for planned in tasks)
                     )
@@ -204,6 +202,13 @@ class Execution:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+@contextmanager
+def _passed_on(first: StopSignal, then: StopSignal) -> Iterator[None]:
+    """What stops ``first`` stops ``then`` too."""
+    with forward(first.event, lambda: then.stop(first.cause or "interrupted", first.reason)):
+        yield
 
 
 def _kind(error: BridgeError) -> ErrorKind:

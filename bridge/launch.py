@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from bridge.backend import Job, Outcome
 from bridge.errors import OutputError
@@ -26,10 +27,10 @@ class StopSignal:
     """Why and whether jobs are to stop; set by whoever notices first."""
 
     event: asyncio.Event
-    cause: str | None = None
+    cause: Literal["interrupted", "endpoint"] | None = None
     reason: str = ""
 
-    def stop(self, cause: str, reason: str) -> None:
+    def stop(self, cause: Literal["interrupted", "endpoint"], reason: str) -> None:
         if not self.event.is_set():
             self.cause, self.reason = cause, reason
             self.event.set()
@@ -106,19 +107,21 @@ def _clear(folder: Path, keep: frozenset[str]) -> None:
 
 
 def _outcome(job: Job, model: str, folder: Path, ended: ProcessExit, stop: StopSignal) -> Outcome:
-    stopped = "timeout" if ended.timed_out else stop.cause if ended.stopped else None
-    return Outcome.model_validate(
-        {
-            "job": job.id,
-            "backend": job.backend,
-            "model": model,
-            "dir": folder,
-            "exit_code": ended.exit_code,
-            "stopped": stopped,
-            "reason": _reason(job, folder, ended, stop),
-            "duration_s": ended.duration_s,
-            "log_tail": ended.log_tail[-TAIL_LINES:],
-        }
+    stopped: Literal["timeout", "interrupted", "endpoint"] | None = None
+    if ended.timed_out:
+        stopped = "timeout"
+    elif ended.stopped:
+        stopped = stop.cause
+    return Outcome(
+        job=job.id,
+        backend=job.backend,
+        model=model,
+        dir=folder,
+        exit_code=ended.exit_code,
+        stopped=stopped,
+        reason=_reason(job, folder, ended, stop),
+        duration_s=ended.duration_s,
+        log_tail=ended.log_tail[-TAIL_LINES:],
     )
 
 

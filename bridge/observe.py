@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from bridge.endpoint.gateway import Gateway
 from bridge.progress import JobProgress, Watcher
@@ -60,7 +61,7 @@ class Observer:
         return replace(progress, requests=counts.requests, cached=counts.cached, failed=counts.failed)
 
 
-def _told(folder: Path) -> dict[str, int | str | None]:
+def _told(folder: Path) -> dict[str, Any]:
     """What the job itself says in ``progress.json``."""
     try:
         told = json.loads((folder / "progress.json").read_bytes())
