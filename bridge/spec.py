@@ -6,11 +6,14 @@ The field docstrings are the spec's reference: ``bridge schema spec`` and ``docs
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bridge.errors import Problem, SpecError
 
 JsonObject = dict[str, Any]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -22,6 +25,24 @@ _NATIVE_SAMPLING = frozenset(
 _HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s"}
 
 
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""``${NAME}``: an environment variable, in URLs, paths and ``deploy.env``."""
+
+
+def expanded(text: str) -> str:
+    """``text`` with the value of each ``${NAME}``. For use in memory: what is written to disk keeps the reference.
+
+    Raises SpecError where a variable is not set.
+    """
+
+    def value(reference: re.Match[str]) -> str:
+        if (found := os.environ.get(reference[1])) is None:
+            raise SpecError([Problem(reference[0], "", "this environment variable is not set")])
+        return found
+
+    return REFERENCE.sub(value, text)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -29,8 +50,8 @@ class _Part(BaseModel):
 class EndpointSpec(_Part):
     """A model server that is already there."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-    """The URL up to and including `/v1`, as an OpenAI client wants it."""
+    base_url: Annotated[str, Field(pattern=r"^(https?://|\$\{)\S+$")]
+    """The URL up to and including `/v1`, as an OpenAI client wants it; `${NAME}` stands for an environment variable."""
     api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of the environment variable that holds the API key. The key itself is never written down."""
     probe: bool = True
@@ -203,8 +224,8 @@ class TaskSpec(_Part):
     def path_of(self, dataset: DatasetSpec) -> Path | None:
         """Where the dataset's files are: its ``path``, or its sub-folder of ``data`` where that exists."""
         if dataset.path is not None:
-            return Path(dataset.path)
-        if self.data is not None and (folder := Path(self.data) / dataset.name).exists():
+            return Path(expanded(dataset.path))
+        if self.data is not None and (folder := Path(expanded(self.data)) / dataset.name).exists():
             return folder
         return None
 
