@@ -1,0 +1,164 @@
+"""What a benchmark is, seen from the engine.  One short file each in ``benchmarks/`` holds a ``Benchmark``.
+
+    row of the file --to_sample--> Sample --Prompt--> messages --model--> answer --Scorer--> Verdict
+
+Nothing here is heavy to import: libraries that a scorer needs are loaded in the process that scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Row = Mapping[str, Any]
+Message = dict[str, Any]
+Unit = Literal["fraction", "rating", "count", "seconds", "tokens", "points"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question with the answer that is right."""
+
+    target: Any
+    """What the scorer compares with: a letter, a number as text, a reference text or several."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What the prompt's templates may name."""
+    id: str | None = None
+    """The dataset's own id; None: the row's number in its subset."""
+    subset: str | None = None
+    """Where the row itself says it; None: what its file stands for."""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """Letter → text of a multiple-choice question, in the order shown."""
+    messages: Sequence[Message] = ()
+    """A conversation that the row brings along, sent in place of a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a scorer made of one answer."""
+
+    extracted: str | None
+    """What it read out of the answer; None where it found nothing, which scores as wrong."""
+    scores: Mapping[str, float]
+    """Metric → score; all metrics of the scorer."""
+    method: str
+    """How it was read: ``marker``, ``boxed``, ``last_number`` …; ``none`` where nothing was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A number that a scorer gives to every answer; the first of a scorer's metrics is the primary one."""
+
+    name: str
+    unit: Unit = "fraction"
+    min_value: float | None = 0.0
+    max_value: float | None = 1.0
+    higher_is_better: bool = True
+
+
+class Scorer(Protocol):
+    """Compares an answer, already without its thinking, with a sample's target."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]: ...
+
+    def at_once(self, answer: str, sample: Sample) -> Verdict | None:
+        """The verdict where finding it takes microseconds; None: ``at_length`` is to find it, in another process."""
+        ...
+
+    def prepare(self) -> None:
+        """Imports what ``at_length`` needs, so that a sample's time limit does not pay for it."""
+        ...
+
+    def at_length(self, answer: str, sample: Sample) -> Verdict:
+        """The verdict, however long it takes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Templates in the style of ``str.format``; they may name the sample's fields."""
+
+    question: str
+    """What is asked, with the form of the answer that is wanted."""
+    demo: str = ""
+    """A worked example with its answer."""
+    demos_intro: str = ""
+    """A line before the worked examples."""
+    question_intro: str = ""
+    """A line between the worked examples and the question."""
+    system: str = ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a benchmark's files are inside its folder."""
+
+    files: tuple[str, ...]
+    """Paths without suffix, tried in this order; ``{split}`` and ``{subset}`` stand for names, ``*`` for anything."""
+    splits: Mapping[str, tuple[str, ...]]
+    """Split → what files call it."""
+    example: str
+    """The usual layout in words, for error messages."""
+    columns: tuple[str, ...] = ()
+    """Names of the columns of csv and tsv files that have no header line."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The benchmark on the model hubs."""
+
+    modelscope: str
+    huggingface: str
+    config: str = "default"
+    """``{subset}`` where each subset is a configuration of its own."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A dataset, how it is asked and how it is scored."""
+
+    name: str
+    description: str
+    paper: str
+    """Link to where the benchmark is defined."""
+    licence: str
+    layout: Layout
+    to_sample: Callable[[Row], Sample]
+    """Raises KeyError, TypeError or ValueError where the row is not in the benchmark's format."""
+    prompt: Prompt
+    scorer: Scorer
+    prompt_zh: Prompt | None = None
+    """The prompt for questions in Chinese; None: the same as for all."""
+    split: str = "test"
+    """The split that is scored."""
+    hub: Hub | None = None
+    subsets: tuple[str, ...] = ()
+    """In the order of the report; empty: there is only one, or the files' names say it."""
+    categories: Mapping[str, str] = field(default_factory=dict)
+    """Subset → group of subsets."""
+    num_fewshot: int = 0
+    fewshot_splits: tuple[str, ...] = ()
+    """Where worked examples are taken from: the first of these that there are files for."""
+    max_fewshot: int | None = None
+    """How many worked examples the files have; None: not known beforehand."""
+    max_tokens: int = 2048
+    average: Literal["micro", "macro"] = "micro"
+    """Which mean over subsets is quoted; the other is reported as well."""
+
+    @property
+    def custom(self) -> bool:
+        """The data is the user's own."""
+        return self.hub is None
+
+
+def needed(row: Row, *names: str) -> Any:  # noqa: ANN401 - a value as it stands in a foreign file
+    """The value of the first of these columns that the row has. Raises KeyError with what is missing."""
+    for name in names:
+        if name in row and row[name] is not None:
+            return row[name]
+    raise KeyError(" or ".join(names))

@@ -1,0 +1,50 @@
+"""AI2 Reasoning Challenge: science exam questions of grades 3 to 9, in an easy and a hard part.
+
+    {"id": "Mercury_1", "question": {"stem": "Which is …?", "choices": [{"text": "ice", "label": "A"}, …]},
+     "answerKey": "A"}
+
+Also in the hubs' form, where ``question`` is the text and ``choices`` is ``{"text": […], "label": […]}``. Options may be
+labelled 1 to 4 and be three or five; they are shown as A, B, C … in their order. Asked without examples, for the
+letter alone.
+
+EvalScope asks the same. OpenCompass drops questions that have not exactly four options; here they are asked.
+"""
+
+from __future__ import annotations
+
+from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
+from bridge.native.prompt import CHOICE_PLAIN, choice_sample
+from bridge.native.scorers.multiple_choice import MultipleChoice
+
+
+def to_sample(row: Row) -> Sample:
+    asked = needed(row, "question")
+    if isinstance(asked, str):
+        choices = needed(row, "choices")
+        stem, labels, texts = asked, list(choices["label"]), list(choices["text"])
+    else:
+        stem, choices = asked["stem"], asked["choices"]
+        labels, texts = [c["label"] for c in choices], [c["text"] for c in choices]
+    key = str(needed(row, "answerKey"))
+    if key not in labels:
+        raise ValueError(f"answerKey {key!r} is none of the labels {', '.join(labels)}")
+    return choice_sample(str(stem), list(map(str, texts)), labels.index(key), id=str(row["id"]) if "id" in row else None)
+
+
+BENCHMARK = Benchmark(
+    name="arc",
+    description="Science exam questions, grades 3 to 9; multiple choice",
+    paper="https://arxiv.org/abs/1803.05457",
+    licence="CC-BY-SA-4.0",
+    layout=Layout(
+        files=("{subset}-{split}", "{subset}/{subset}-{split}", "ARC-V1-Feb2018-2/{subset}/{subset}-{split}"),
+        splits={"test": ("Test",), "validation": ("Dev", "Validation"), "train": ("Train",)},
+        example="ARC-Easy-Test.jsonl, ARC-Challenge-Test.jsonl (id, question, answerKey)",
+    ),
+    to_sample=to_sample,
+    prompt=CHOICE_PLAIN,
+    scorer=MultipleChoice(),
+    hub=Hub("allenai/ai2_arc", "allenai/ai2_arc", config="{subset}"),
+    subsets=("ARC-Easy", "ARC-Challenge"),
+    fewshot_splits=("train", "validation"),
+)

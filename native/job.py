@@ -1,0 +1,102 @@
+"""``job.json``: what the engine is told, as plain data; and the files that it keeps beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+JOB_FILE = "job.json"
+STATE_FILE = "state.json"
+PROGRESS_FILE = "progress.json"
+SAMPLES = "samples"
+HubName = Literal["modelscope", "huggingface"]
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """One dataset of a job."""
+
+    id: str
+    """Its name in the report; also names its file of samples."""
+    benchmark: str
+    path: str | None
+    """Absolute; None: it is fetched from the hub."""
+    subsets: tuple[str, ...]
+    """Empty: all that there are."""
+    split: str
+    num_fewshot: int
+    limit: int | None
+    """Of each subset."""
+    repeats: int
+    request: dict[str, Any]
+    """The request's fields besides model and messages."""
+    hub: HubName = "modelscope"
+
+
+@dataclass(frozen=True)
+class NativeJob:
+    """All that one process of the engine is to do."""
+
+    model: str
+    """The name that is recorded, and asked for unless ``served_model`` is another."""
+    base_url: str
+    datasets: tuple[DatasetJob, ...]
+    concurrency: int
+    max_retries: int
+    request_timeout_s: float
+    store: str
+    """Path of the cache of requests, relative to the job's folder."""
+    served_model: str = ""
+    identity: str = ""
+    """What the answers depend on (server and weights); empty: the URL."""
+    api_key_env: str | None = None
+    """The environment variable that holds the key; None: the server wants none."""
+    score_workers: int = 1
+    score_timeout_s: float = 20.0
+    version: str = field(default="")
+    """Of bridge."""
+
+    def to_json(self) -> str:
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2).decode()
+
+
+def read_job(path: Path) -> NativeJob:
+    raw = orjson.loads(path.read_bytes())
+    datasets = tuple(DatasetJob(**{**entry, "subsets": tuple(entry["subsets"])}) for entry in raw.pop("datasets"))
+    return NativeJob(datasets=datasets, **raw)
+
+
+def write_whole(path: Path, value: object) -> None:
+    """Writes JSON so that readers see the old content or the new one, never half of it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside.write_bytes(orjson.dumps(value))
+    aside.replace(path)
+
+
+def read_whole(path: Path) -> dict[str, Any]:
+    """What ``write_whole`` wrote; empty where there is nothing that can be read."""
+    try:
+        value = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def samples_file(folder: Path, dataset: str) -> Path:
+    """Where the records of a dataset are; ``dataset`` is made safe as a file name."""
+    safe = "".join(char if char.isalnum() or char in "._+=@-" else f"%{ord(char):02X}" for char in dataset)
+    return folder / SAMPLES / f"{safe}.jsonl"
+
+
+def recipe(job: NativeJob, dataset: DatasetJob, files: list[tuple[str, int, int]], source: bytes) -> str:
+    """Hash of all that the records of a dataset depend on; records of another recipe are not gone on from.
+
+    ``files`` are the data's paths with size and time of change, ``source`` is the benchmark's own code.
+    """
+    what = [job.version, job.model, asdict(dataset), files, hashlib.sha256(source).hexdigest()]
+    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()

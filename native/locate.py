@@ -1,0 +1,174 @@
+"""Finds a benchmark's files in a folder: in its original layout, or in the one that hubs use.
+
+Hub layouts are folders of parquet, csv or jsonl files, named by the ``configs`` at the head of a README.md or, without
+one, as in ``main/test-00000-of-00001.parquet``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bridge.native.benchmark import Benchmark
+from bridge.native.readers import SUFFIXES, DataError, suffix_of
+
+_HUB_PATTERNS = ("{config}/{split}-*", "{config}/{split}", "data/{split}-*", "data/{split}", "{split}-*", "{split}")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of one split."""
+
+    path: Path
+    subset: str | None
+    """None: there is only one, or the rows say it."""
+
+
+def find_sources(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
+    """The split's files, subset by subset. Raises DataError, with the layout that is expected, where there are none."""
+    if not root.exists():
+        raise DataError(f"{root}: no such file or folder; {_expected(benchmark)}")
+    found = _in_file(benchmark, root, split) if root.is_file() else _in_folder(benchmark, root, split)
+    if not found:
+        raise DataError(f"{root}: has no file of {benchmark.name}'s split {split!r}; {_expected(benchmark)}")
+    return _ordered(benchmark, found)
+
+
+def has_split(benchmark: Benchmark, root: Path, split: str) -> bool:
+    try:
+        return bool(find_sources(benchmark, root, split))
+    except DataError:
+        return False
+
+
+def _expected(benchmark: Benchmark) -> str:
+    return f"expected {benchmark.layout.example}, or a copy of its hub repository"
+
+
+def _ordered(benchmark: Benchmark, found: list[Source]) -> list[Source]:
+    rank = {name: at for at, name in enumerate(benchmark.subsets)}
+    return sorted(found, key=lambda s: (rank.get(s.subset or "", len(rank)), s.subset or "", s.path.name))
+
+
+def _in_file(benchmark: Benchmark, path: Path, split: str) -> list[Source]:
+    """A file given by name is the split that is scored; other splits are looked for beside it."""
+    if not suffix_of(path):
+        raise DataError(f"{path}: not a format that can be read; it is to be one of {', '.join(SUFFIXES)}")
+    if split == benchmark.split:
+        return [Source(path, _subset_of_file(benchmark, path))]
+    beside = [source for source in _in_folder(benchmark, path.parent, split) if source.path != path]
+    subset = _subset_of_file(benchmark, path)
+    return [source for source in beside if source.subset in (None, subset)]
+
+
+def _subset_of_file(benchmark: Benchmark, path: Path) -> str | None:
+    names = benchmark.layout.splits[benchmark.split]
+    for pattern in benchmark.layout.files:
+        found = _regex(pattern.rsplit("/", 1)[-1], names, suffix_of(path)).fullmatch(path.name)
+        if found and "subset" in found.groupdict():
+            return found["subset"]
+    return path.name.removesuffix(suffix_of(path)) if benchmark.custom else None
+
+
+def _in_folder(benchmark: Benchmark, folder: Path, split: str) -> list[Source]:
+    names = benchmark.layout.splits[split]
+    for pattern in benchmark.layout.files:
+        by_format = [list(_matches(folder, pattern, names, suffix)) for suffix in SUFFIXES]
+        if found := _all(by_format) if benchmark.custom else _first(by_format):
+            return _unambiguous(folder, found)
+    return [] if benchmark.custom else _in_hub_copy(benchmark, folder, names)
+
+
+def _first(by_format: list[list[Source]]) -> list[Source]:
+    """A benchmark that is there in two formats is there twice."""
+    return next(filter(None, by_format), [])
+
+
+def _all(by_format: list[list[Source]]) -> list[Source]:
+    """The user's own files may be in a format each."""
+    return [source for sources in by_format for source in sources]
+
+
+def _unambiguous(folder: Path, found: list[Source]) -> list[Source]:
+    """Several files for one subset are the shards of one table, or nobody can tell which is meant."""
+    by_subset: dict[str | None, list[Path]] = {}
+    for source in found:
+        by_subset.setdefault(source.subset, []).append(source.path)
+    for paths in by_subset.values():
+        if len(paths) > 1 and not all(_SHARD.search(path.name.removesuffix(suffix_of(path))) for path in paths):
+            names = ", ".join(sorted(path.name for path in paths)[:4])
+            raise DataError(f"{folder}: several files fit ({names}); name the one that is meant as the path")
+    return found
+
+
+def _matches(folder: Path, pattern: str, splits: tuple[str, ...], suffix: str) -> Iterator[Source]:
+    regex = _regex(pattern, splits, suffix)
+    depth = "/".join("*" for _ in pattern.split("/"))
+    for path in sorted(folder.glob(depth)):
+        found = regex.fullmatch(path.relative_to(folder).as_posix())
+        if found and path.is_file():
+            yield Source(path, found["subset"] if "subset" in regex.groupindex else None)
+
+
+def _regex(pattern: str, splits: tuple[str, ...], suffix: str) -> re.Pattern[str]:
+    """The first place of a name captures it, the others have to agree."""
+    text = re.escape(pattern).replace(r"\*", "[^/]*")
+    for name, options in (("split", "|".join(map(re.escape, splits))), ("subset", r"[^/]+?")):
+        place = re.escape("{" + name + "}")
+        text = text.replace(place, f"(?P<{name}>{options})", 1).replace(place, f"(?P={name})")
+    return re.compile(text + re.escape(suffix))
+
+
+def _in_hub_copy(benchmark: Benchmark, folder: Path, splits: tuple[str, ...]) -> list[Source]:
+    config = benchmark.hub.config if benchmark.hub else "default"
+    if declared := _declared(folder):
+        return list(_from_readme(folder, declared, config, splits))
+    for pattern in _HUB_PATTERNS:
+        filled = pattern.replace("{config}", config)
+        if found := _first([list(_matches(folder, filled, splits, suffix)) for suffix in SUFFIXES]):
+            return _unambiguous(folder, found)
+    return []
+
+
+def _declared(folder: Path) -> list[dict[str, Any]]:
+    """The ``configs`` of the README's head."""
+    readme = folder / "README.md"
+    if not readme.is_file():
+        return []
+    text = readme.read_text(encoding="utf-8", errors="replace")
+    head = text.split("\n---", 1)[0].removeprefix("---") if text.startswith("---") else ""
+    import yaml
+
+    try:
+        card = yaml.safe_load(head)
+    except yaml.YAMLError as error:
+        raise DataError(f"{readme}: its head is not YAML: {str(error).splitlines()[0]}") from error
+    configs = card.get("configs") if isinstance(card, dict) else None
+    return [config for config in configs or [] if isinstance(config, dict)]
+
+
+def _from_readme(
+    folder: Path, declared: list[dict[str, Any]], wanted: str, splits: tuple[str, ...]
+) -> Iterator[Source]:
+    for config in declared:
+        name = str(config.get("config_name", "default"))
+        if wanted not in (name, "{subset}") and len(declared) > 1:
+            continue
+        for split, pattern in _data_files(config.get("data_files")):
+            if split in splits:
+                subset = name if wanted == "{subset}" else None
+                yield from (Source(path, subset) for path in sorted(folder.glob(pattern)) if suffix_of(path))
+
+
+def _data_files(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - foreign YAML
+    """``data_files`` in any of the shapes that the hubs accept, as (split, pattern)."""
+    if isinstance(value, str):
+        yield "train", value
+    for entry in value if isinstance(value, list) else []:
+        paths = entry.get("path", []) if isinstance(entry, dict) else []
+        for path in [paths] if isinstance(paths, str) else paths:
+            yield str(entry.get("split", "train")), str(path)
