@@ -1,0 +1,145 @@
+"""What is recorded of every request, and what a run's requests came to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bridge.errors import OutputError
+from bridge.report.schema import LatencyQuantiles, Usage
+
+SCHEMA_VERSION = 1
+SCHEMA = f"""
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY,
+    job TEXT NOT NULL,
+    key BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    prompt_tokens INTEGER,
+    completion_tokens INTEGER,
+    latency_s REAL,
+    finish_reason TEXT,
+    error TEXT,
+    message TEXT,
+    started_at REAL NOT NULL,
+    crc INTEGER,
+    body BLOB
+) STRICT;
+CREATE INDEX answers ON requests (key) WHERE body IS NOT NULL;
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+"""One table is cache and traffic: a row per request, with the answer where it came from the server.
+
+So an answer and its record are written together or not at all. ``crc`` is of key and body: SQLite would not notice
+a damaged byte inside an answer.
+"""
+
+
+class StoreError(OutputError):
+    """The file of requests could not be written or read: disk full, no permission, damaged. One line."""
+
+
+class Record(NamedTuple):
+    """One request, as the framework or native made it; all columns of a row but ``crc`` and ``body``."""
+
+    job: str
+    key: bytes
+    """Hash of the request, and its key in the cache."""
+    status: int
+    """HTTP status of the last try; 0 where there was no response."""
+    tries: int
+    cached: bool
+    """Answered without a request of its own: from the cache, or by one that was already under way."""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    latency_s: float | None
+    finish_reason: str | None
+    error: str | None
+    """Kind of failure; None where it was answered."""
+    message: str | None
+    started_at: float
+    """Seconds since the epoch."""
+
+
+class Failures(NamedTuple):
+    """One kind of failure of a job."""
+
+    n: int
+    """Different requests, not attempts."""
+    message: str
+    """Of the latest of them."""
+
+
+_TOTALS = """
+SELECT count(*), coalesce(sum(cached), 0), coalesce(sum(max(tries - 1, 0)), 0), count(error),
+       coalesce(sum(iif(cached, 0, prompt_tokens)), 0), coalesce(sum(iif(cached, 0, completion_tokens)), 0),
+       count(iif(cached OR error IS NOT NULL, NULL, latency_s))
+FROM requests WHERE ?1 IS NULL OR job = ?1
+"""
+_LATENCIES = """
+SELECT latency_s FROM requests
+WHERE NOT cached AND error IS NULL AND latency_s IS NOT NULL AND (?1 IS NULL OR job = ?1) ORDER BY latency_s
+"""
+_FAILURES = """
+SELECT error, count(*), message, max(id) FROM (
+    SELECT error, message, max(id) AS id FROM requests AS failed
+    WHERE job = ? AND error IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM requests AS answer WHERE answer.key = failed.key AND answer.body IS NOT NULL)
+    GROUP BY key
+) GROUP BY error ORDER BY count(*) DESC, error
+"""
+
+
+def usage(path: Path, job: str | None = None) -> Usage:
+    """The traffic of a run (of one of its jobs), all invocations together; nothing where the file is not there.
+
+    Raises ``StoreError`` where it cannot be read.
+    """
+    if not path.exists():
+        return Usage()
+    with _reading(path) as connection:
+        requests, cached, retried, failed, prompt, completion, timed = connection.execute(_TOTALS, (job,)).fetchone()
+        latency = _quantiles(connection.execute(_LATENCIES, (job,)), timed) if timed else None
+    return Usage(
+        requests=requests,
+        cached=cached,
+        retried=retried,
+        failed=failed,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        latency_s=latency,
+    )
+
+
+def failures(path: Path, job: str) -> dict[str, Failures]:
+    """The job's requests that were never answered, by kind, the most frequent first.
+
+    One that failed in an earlier invocation and was answered since is none. Raises ``StoreError``.
+    """
+    if not path.exists():
+        return {}
+    with _reading(path) as connection:
+        rows = connection.execute(_FAILURES, (job,)).fetchall()
+    return {kind: Failures(count, message or "") for kind, count, message, _ in rows}
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise StoreError(f"{path}: cannot be read ({error}); what was asked there is not counted") from error
+
+
+def _quantiles(ascending: sqlite3.Cursor, count: int) -> LatencyQuantiles:
+    """Nearest rank, in one pass over the sorted rows."""
+    places = {name: max(0, -(-count * percent // 100) - 1) for name, percent in (("p50", 50), ("p95", 95), ("p99", 99))}
+    wanted = set(places.values())
+    found = {place: row[0] for place, row in enumerate(ascending) if place in wanted}
+    return LatencyQuantiles(**{name: found[place] for name, place in places.items()})
