@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from bridge.report.estimate import HUGE, Estimate, Tally, macro
 from bridge.report.schema import ResultRow, Status
+from bridge.report.text import one_line
 
 Unit = Literal["fraction", "rating", "count", "seconds", "tokens", "points"]
 Average = Literal["micro", "macro"]
@@ -138,13 +139,7 @@ def _count(group: _Group, record: Scored, names: Sequence[str]) -> None:
             group.tallies[at].add(value, sample_id)
             continue
         group.n_errors[at] += 1
-        group.why = group.why or _one_line(error or f"no {name} for sample {sample_id}")
-
-
-def _one_line(text: str) -> str:
-    line = "".join(char if char.isprintable() else " " for char in text[:400])
-    line = " ".join(line.split())
-    return line if len(line) <= 160 else line[:159] + "…"
+        group.why = group.why or one_line(error or f"no {name} for sample {sample_id}")
 
 
 def _scopes(groups: Mapping[str | None, _Group], categories: Mapping[str, str]) -> Iterator[_Scope]:

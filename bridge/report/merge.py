@@ -6,8 +6,9 @@ results of the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
 
 from bridge.backend import BenchmarkResult
 from bridge.report.schema import (
@@ -30,23 +31,40 @@ SLACK = 1e-9
 def merge(
     results: Sequence[BenchmarkResult],
     *,
-    run: RunInfo,
+    run_id: str,
+    name: str,
+    started_at: str,
+    finished_at: str,
+    bridge_version: str,
+    spec_sha256: str,
     models: Sequence[ModelInfo],
     usage: Usage,
+    argv: Sequence[str] = (),
+    host: Mapping[str, str] = MappingProxyType({}),
     errors: Sequence[ReportError] = (),
     datasets: Sequence[str] = (),
 ) -> Report:
-    """The report of a run; ``run.status`` is replaced by what the rows and errors say.
+    """The report of a run.
 
-    Rows are ordered by ``models``, then ``datasets`` (the spec's order), then as they come. A primary row that is not
-    complete and that no error explains gets an error, so that the exit code can never say more than the rows do.
+    Rows are ordered by ``models``, then by ``datasets`` (the spec's order), then as they come. A primary row that is
+    not complete and that no error explains gets an error, so that the exit code never says more than the rows do.
     """
     checked = [_checked(result) for result in results]
     rows = _ordered([row for result in checked for row in result.rows], models, datasets)
     found = [*errors, *(error for result in checked for error in result.errors)]
     found += _unexplained(rows, found)
     tallied = _tallied(found)
-    run = run.model_copy(update={"status": _status(rows, tallied)})
+    run = RunInfo(
+        id=run_id,
+        name=name,
+        status=_status(rows, tallied),
+        started_at=started_at,
+        finished_at=finished_at,
+        bridge_version=bridge_version,
+        spec_sha256=spec_sha256,
+        argv=tuple(argv),
+        host=dict(host),
+    )
     return Report(run=run, models=tuple(models), usage=usage, results=tuple(rows), errors=tallied)
 
 
@@ -125,6 +143,8 @@ def _sound(row: ResultRow, problems: list[ReportError]) -> ResultRow:
         problems.append(_output(row.dataset, row, message))
         gone = {"value": None, "stderr": None, "ci95": None, "status": Status.FAILED, "reason": wrong}
         return row.model_copy(update=gone)
+    if not all(map(isfinite, (row.stderr or 0.0, *(row.ci95 or ())))):
+        row = row.model_copy(update={"stderr": None, "ci95": None})
     if row.value is None and not row.reason:
         return row.model_copy(update={"reason": "the backend gave no reason", "status": Status.FAILED})
     if row.status is Status.COMPLETE and (row.n_errors or row.value is None):

@@ -15,7 +15,8 @@ LOST = ReportError(kind=ErrorKind.UNANSWERED, message="HTTP 500", model="qwen", 
 
 
 def merged(*results: BenchmarkResult, **options: Any) -> Report:
-    return merge(results, run=make_run(), models=[make_model()], usage=Usage(), **options)
+    options = {"models": [make_model()], "usage": Usage(), **options}
+    return merge(results, **make_run().model_dump(exclude={"id", "status"}), run_id="r1", **options)
 
 
 def result(*rows: ResultRow, errors: tuple[ReportError, ...] = ()) -> BenchmarkResult:
@@ -68,13 +69,8 @@ def test_order_is_that_of_the_spec() -> None:
         for backend in ("opencompass", "native")
         for dataset in ("zz", "mmlu", "arc")
     ]
-    report = merge(
-        [result(row) for row in rows],
-        run=make_run(),
-        models=[make_model(name="a"), make_model(name="b")],
-        usage=Usage(),
-        datasets=["mmlu", "arc"],
-    )
+    models = [make_model(name="a"), make_model(name="b")]
+    report = merged(*(result(row) for row in rows), models=models, datasets=["mmlu", "arc"])
     assert [(row.model, row.dataset, row.backend) for row in report.results] == [
         (model, dataset, backend)
         for model in ("a", "b")

@@ -1,0 +1,198 @@
+"""``report.html``: one self-contained file that works from disk, offline, and treats all foreign text as text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import orjson
+from markupsafe import Markup
+
+from bridge.report.embed import Embedded, embedded
+from bridge.report.numbers import duration_text, interval_text, value_text
+from bridge.report.overview import duration_s, headline, is_overall, primary_rows
+from bridge.report.plot import Axis, axis_for, axis_key, bar
+from bridge.report.schema import ErrorKind, Report, ResultRow
+from bridge.report.text import visible
+
+TEMPLATES = "bridge.report.templates"
+# What could end the script element, or a line inside it, stands as an escape sequence: the same JSON, harmless in HTML.
+HARMFUL = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Rows that share an axis."""
+
+    axis: Axis
+    rows: tuple[ResultRow, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All about one dataset."""
+
+    dataset: str
+    columns: tuple[ResultRow, ...]
+    """The primary rows, one per model × backend."""
+    further: tuple[ResultRow, ...]
+    """Overall rows of other metrics."""
+    parts: tuple[ResultRow, ...]
+    """Categories and subsets."""
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    values: tuple[str, ...]
+    """One per column of the section."""
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.values)) > 1
+
+
+def render_html(report: Report, root: Path) -> str:
+    """The page; ``root`` is the run's folder, whose samples are put in."""
+    samples = embedded(report, root)
+    style, script = asset("style.css"), asset("report.js")
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            headline=headline(report),
+            duration=_duration(report),
+            faults=[error for error in report.errors if error.kind is not ErrorKind.WARNING],
+            warnings=[error for error in report.errors if error.kind is ErrorKind.WARNING],
+            charts=charts(primary_rows(report)),
+            sections=sections(report),
+            backends={row.backend: row.backend_version for row in report.results},
+            many_models=len({row.model for row in report.results}) > 1,
+            colours=colours(report),
+            embedded=samples,
+            data=Markup(script_json(_page_data(report, samples))),
+            style=Markup(style),
+            script=Markup(script),
+            csp=content_policy(style, script),
+        )
+    )
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Templates with everything escaped; an undefined name is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("bridge.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(plain=visible, value=value_text, interval=interval_text, by_axis=charts)
+    env.globals.update(bar=bar)
+    return env
+
+
+@cache
+def asset(name: str) -> str:
+    return files(TEMPLATES).joinpath(name).read_text(encoding="utf-8")
+
+
+def content_policy(style: str, script: str) -> str:
+    """Nothing is loaded or sent, and nothing runs but the one style and the one script that are in the file."""
+    return (
+        f"default-src 'none'; script-src '{_source_hash(script)}'; style-src '{_source_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def script_json(value: object) -> str:
+    """JSON that can stand inside a script element, whatever text is in it."""
+    text = orjson.dumps(value).decode()
+    for char, code in HARMFUL.items():
+        text = text.replace(char, code)
+    return text
+
+
+def charts(rows: Sequence[ResultRow]) -> list[Chart]:
+    """The rows by axis: fractions together, each kind of rating together."""
+    grouped: dict[object, list[ResultRow]] = {}
+    for row in rows:
+        grouped.setdefault(axis_key(row), []).append(row)
+    return [Chart(axis_for(group), tuple(group)) for group in grouped.values()]
+
+
+def sections(report: Report) -> list[Section]:
+    found = []
+    for dataset in dict.fromkeys(row.dataset for row in report.results):
+        own = [row for row in report.results if row.dataset == dataset]
+        columns = tuple(row for row in own if row.primary)
+        further = tuple(row for row in own if is_overall(row) and not row.primary)
+        parts = tuple(row for row in own if not is_overall(row))
+        found.append(Section(dataset, columns, further, parts, tuple(_settings(columns))))
+    return found
+
+
+def colours(report: Report) -> dict[str, int]:
+    """Each model × backend has one of the style's colours."""
+    pairs = dict.fromkeys(f"{row.model}\n{row.backend}" for row in report.results)
+    return {pair: at % 6 for at, pair in enumerate(pairs)}
+
+
+def _settings(columns: Sequence[ResultRow]) -> list[Setting]:
+    described = [_described(row) for row in columns]
+    names = dict.fromkeys(name for fields in described for name in fields)
+    return [Setting(name, tuple(fields.get(name, "–") for fields in described)) for name in names]
+
+
+def _described(row: ResultRow) -> dict[str, str]:
+    fields: dict[str, Any] = {
+        "metric": row.metric,
+        "split": row.split,
+        "num_fewshot": row.num_fewshot,
+        **row.settings,
+        "backend version": row.backend_version,
+        "environment lock": row.env_lock_sha256 and row.env_lock_sha256[:12],
+        "source": row.source,
+        "samples": row.samples,
+    }
+    return {name: _shown(value) for name, value in fields.items() if value not in (None, {}, [], "")}
+
+
+def _shown(value: object) -> str:
+    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())
+
+
+def _duration(report: Report) -> str:
+    seconds = duration_s(report.run)
+    return duration_text(seconds) if seconds is not None else ""
+
+
+def _page_data(report: Report, samples: Embedded) -> dict[str, Any]:
+    return {
+        "columns": [
+            {
+                "model": column.row.model,
+                "backend": column.row.backend,
+                "dataset": column.row.dataset,
+                "metric": column.row.metric,
+                "percent": column.row.unit == "fraction",
+            }
+            for column in samples.columns
+        ],
+        "manyModels": len({column.row.model for column in samples.columns}) > 1,
+        "samples": samples.samples,
+    }
+
+
+def _source_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

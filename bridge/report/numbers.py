@@ -1,0 +1,46 @@
+"""How the report's numbers are written for people: the same in the terminal, in Markdown and in HTML.
+
+Fractions are shown in percent with two decimals; other units with theirs.
+"""
+
+from __future__ import annotations
+
+from bridge.report.schema import ResultRow
+
+NO_VALUE = "–"
+
+
+def value_text(row: ResultRow) -> str:
+    """``60.50 %``, ``8.31``, ``1,204``; a dash where there is no value."""
+    if row.value is None:
+        return NO_VALUE
+    return _number(row.value, row.unit) + _suffix(row.unit)
+
+
+def interval_text(row: ResultRow) -> str:
+    """``[53.59, 67.03]`` in the unit of the value; empty where there is none."""
+    if row.value is None or row.ci95 is None:
+        return ""
+    low, high = (_number(bound, row.unit) for bound in row.ci95)
+    return f"[{low}, {high}]"
+
+
+def duration_text(seconds: float) -> str:
+    """``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    whole = max(0, round(seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {whole % 60:02d} s" if minutes else f"{whole} s"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "fraction":
+        return f"{100 * value:.2f}"
+    if unit in ("count", "tokens") and value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}"
+
+
+def _suffix(unit: str) -> str:
+    return {"fraction": " %", "seconds": " s", "tokens": " tokens"}.get(unit, "")

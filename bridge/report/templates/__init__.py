@@ -1,0 +1,1 @@
+"""Jinja templates, style and script of the HTML report, as package data."""
