@@ -25,6 +25,7 @@ from bridge.report.text import visible
 TEMPLATES = "bridge.report.templates"
 # What could end the script element, or a line inside it, stands as an escape sequence: the same JSON, harmless in HTML.
 HARMFUL = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+PROVENANCE = ("backend version", "environment lock", "source", "samples")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Setting:
 
     @property
     def differs(self) -> bool:
-        return len(set(self.values)) > 1
+        """The columns are not alike in something that can change the score."""
+        return self.name not in PROVENANCE and len(set(self.values)) > 1
 
 
 def render_html(report: Report, root: Path) -> str:
@@ -137,9 +139,21 @@ def sections(report: Report) -> list[Section]:
         own = [row for row in report.results if row.dataset == dataset]
         columns = tuple(row for row in own if row.primary)
         further = tuple(row for row in own if is_overall(row) and not row.primary)
-        parts = tuple(row for row in own if not is_overall(row))
+        parts = _side_by_side([row for row in own if not is_overall(row)])
         found.append(Section(dataset, columns, further, parts, tuple(_settings(columns))))
     return found
+
+
+def _side_by_side(rows: Sequence[ResultRow]) -> tuple[ResultRow, ...]:
+    """Categories, then subsets, as they first appear, each through every backend in a row."""
+    places: dict[tuple[bool, str | None, str], int] = {}
+    for row in rows:
+        places.setdefault(_part(row), len(places))
+    return tuple(sorted(rows, key=lambda row: (row.subset is not None, places[_part(row)])))
+
+
+def _part(row: ResultRow) -> tuple[bool, str | None, str]:
+    return row.subset is not None, row.subset or row.category, row.metric
 
 
 def colours(report: Report) -> dict[str, int]:
@@ -160,10 +174,13 @@ def _described(row: ResultRow) -> dict[str, str]:
         "split": row.split,
         "num_fewshot": row.num_fewshot,
         **row.settings,
-        "backend version": row.backend_version,
-        "environment lock": row.env_lock_sha256 and row.env_lock_sha256[:12],
-        "source": row.source,
-        "samples": row.samples,
+        **dict(
+            zip(
+                PROVENANCE,
+                (row.backend_version, (row.env_lock_sha256 or "")[:12], row.source, row.samples),
+                strict=True,
+            )
+        ),
     }
     return {name: _shown(value) for name, value in fields.items() if value not in (None, {}, [], "")}
 

@@ -28,9 +28,9 @@
     return `${column.dataset} · ${column.backend}${data.manyModels ? ` · ${column.model}` : ""}`;
   };
   const scoreText = (sample) => {
-    if (sample.sc === undefined) return "";
+    if (sample.sc === undefined || sample.st === "right" || sample.st === "wrong") return "";
     const percent = data.columns[sample.c].percent;
-    return percent ? `${(100 * sample.sc).toFixed(sample.sc === 0 || sample.sc === 1 ? 0 : 1)} %` : String(+sample.sc.toFixed(3));
+    return percent ? `${(100 * sample.sc).toFixed(1)} %` : String(+sample.sc.toFixed(3));
   };
   const nameOf = (sample) =>
     `${sample.sub ? `${sample.sub} / ` : ""}${sample.id}${sample.rep ? `, repeat ${sample.rep}` : ""}`;
@@ -119,7 +119,7 @@
     const top = make("div");
     const name = make("span", "name");
     write(name, chosen.column === "" ? `${columnName(sample.c)} · ${nameOf(sample)}` : nameOf(sample));
-    top.append(make("span", `dot ${sample.st}`), name, make("span", "got", sample.e ? "error" : scoreText(sample)));
+    top.append(make("span", `dot ${sample.st}`), name, make("span", "got", scoreText(sample)));
     const gist = make("div", "gist");
     const line = make("span");
     write(line, gistOf(sample));
@@ -206,7 +206,7 @@
   const prompts = (sample) =>
     typeof sample.in === "string"
       ? [block("Prompt", sample.in, { from: "end" })]
-      : sample.in.map((message, index) => block(`${index + 1}. ${inWords(message.role)}`, message.content, { from: "end" }));
+      : sample.in.map((message, index) => block(`Prompt ${index + 1}, ${inWords(message.role)}`, message.content, { from: "end" }));
 
   const drawDetail = () => {
     const detail = $("detail");
