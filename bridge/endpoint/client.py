@@ -88,6 +88,8 @@ class Client:
         Raises ``RequestFailed`` where it finally failed, ``EndpointDown`` where the server is gone (or went while this
         waited), ``StoreError`` where the answer could not be written down.
         """
+        if body.get("stream"):
+            raise ValueError("ask() returns whole answers: leave 'stream' out of the body")
         request = Request(path, body, job, request_key(self.upstream, path, body, repeat))
         return self.find(request) or await self.fetch(request)
 
@@ -209,8 +211,8 @@ class Client:
             raise
 
     def _as_served(self, body: dict[str, Any]) -> dict[str, Any]:
-        served = self._rename.get(body.get("model", "")) if self._rename else None
-        return {**body, "model": served} if served else body
+        name = body.get("model")
+        return {**body, "model": self._rename[name]} if isinstance(name, str) and name in self._rename else body
 
     async def _probe(self) -> str | None:
         try:

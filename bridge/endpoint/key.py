@@ -16,7 +16,7 @@ def is_sampling(body: dict[str, Any]) -> bool:
 
     Without a temperature the server's own default holds, and that one samples nearly everywhere.
     """
-    return body.get("temperature") != 0 or (body.get("n") or 1) > 1
+    return body.get("temperature") != 0 or body.get("n") not in (None, 1)
 
 
 def digest(upstream: str, path: str, body: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import NamedTuple
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -136,6 +136,6 @@ def _proxy_for(url: URL) -> str | None:
         is_here = ip_address(host).is_loopback
     except ValueError:
         is_here = host == "localhost"
-    if is_here or proxy_bypass_environment(host):
+    if is_here or proxy_bypass(host):
         return None
-    return getproxies_environment().get(url.scheme)
+    return getproxies().get(url.scheme)
