@@ -137,7 +137,8 @@ def _validated(document: Document, problems: Mapping[Key, Problem]) -> TaskSpec:
         spec = TaskSpec.model_validate(document.value)
     except ValidationError as error:
         found = {**explain(error, document), **found}
-    everything = [*document.problems, *found.values()]
+    told = {problem.field for problem in document.problems} - {""}
+    everything = [*document.problems, *(problem for problem in found.values() if problem.field not in told)]
     if everything:
         raise SpecError(sorted(everything, key=_by_line))
     return spec
@@ -179,7 +180,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Quoted where this project's rules for plain scalars, which are YAML 1.2's, would read something else."""
-    style = None if scalar(text) == text else '"'
+    style = None if scalar(text) == text and text.isprintable() else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -165,7 +165,7 @@ class _Composer:
         if event.tag not in (None, "!"):
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")[:60]
             hint = "a spec is plain text, numbers, true, false, lists and mappings"
-            self.problems.append(self.problem(line, f"the tag {tag!r} is not allowed", hint))
+            raise SpecError([self.problem(line, f"the tag {tag!r} is not allowed", hint)])
         node = self._content(event, line, depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
@@ -184,8 +184,7 @@ class _Composer:
             # JSON writes what is beyond U+FFFF as two escapes, which YAML's rules leave as two halves.
             text = event.value.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError:
-            self.problems.append(self.problem(line, "holds half of a surrogate pair, which is no character"))
-            text = ""
+            raise SpecError([self.problem(line, "holds half of a surrogate pair, which is no character")]) from None
         return _Scalar(line, text, plain=event.style is None)
 
     def _alias(self, event: yaml.AliasEvent, line: int) -> _Node:
@@ -204,8 +203,8 @@ class _Composer:
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             if not isinstance(key, _Scalar):
-                self.problems.append(self.problem(key.line, "a key is to be text, not a list or a mapping"))
-            elif key.text in seen:
+                raise SpecError([self.problem(key.line, "a key is to be text, not a list or a mapping")])
+            if key.text in seen:
                 message = f"the key {key.text[:60]!r} is there twice; it was first given in line {seen[key.text]}"
                 self.problems.append(self.problem(key.line, message, "remove one of them"))
             else:
@@ -262,5 +261,6 @@ def _line_of(error: yaml.MarkedYAMLError) -> int:
 
 
 def _reason(error: yaml.MarkedYAMLError) -> str:
-    said = " ".join(filter(None, [error.context, error.problem]))
-    return f"is not YAML: {said}" if said else "is not YAML"
+    began = error.context_mark.line + 1 if error.context_mark else _line_of(error)
+    since = f" that starts in line {began}" if began != _line_of(error) else ""
+    return ": ".join(filter(None, ["is not YAML", f"{error.context}{since}" if error.context else "", error.problem]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -78,16 +79,11 @@ def given_fields(value: Value, model: Model = TaskSpec, key: Key = ()) -> Iterat
 
 def kind_problems(document: Document) -> dict[Key, Problem]:
     """Numbers and truth values written as something else, which pydantic would silently convert (true → 1)."""
-    found = {}
-    for field in given_fields(document.value):
-        kinds = {
-            field.model.model_fields[field.name].annotation,
-            *get_args(field.model.model_fields[field.name].annotation),
-        }
-        needed = _misfit(field.value, kinds)
-        if needed:
-            found[field.key] = _wrong(document, field.key, field.value, needed)
-    return found
+    return {
+        field.key: _wrong(document, field.key, field.value, needed)
+        for field in given_fields(document.value)
+        if (needed := _misfit(field.value, set(_atoms(field.model.model_fields[field.name].annotation))))
+    }
 
 
 def _misfit(value: Value, kinds: set[Any]) -> str:
@@ -159,7 +155,7 @@ def _wrong(document: Document, key: Key, value: object, needed: str) -> Problem:
     if needed == "text" and written:
         hint = f'quote it: "{written[:60]}"'
     elif needed == "a list" and isinstance(value, str):
-        hint = f"write [{value[:60]}]"
+        hint = f"write [{value if re.fullmatch(r'[A-Za-z0-9 ._/-]{1,60}', value) else json.dumps(value[:60])}]"
     elif isinstance(value, str) and "number" in needed and not isinstance(scalar(value), str | bool | None):
         hint = "write it without quotes"
     return Problem(place.where, dotted(key), f"is {shown(value)}; {needed} is needed", hint)
@@ -216,6 +212,17 @@ def _part(annotation: Any) -> Model | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((part for argument in get_args(annotation) if (part := _part(argument))), None)
+
+
+def _atoms(annotation: Any) -> Iterator[Any]:
+    """The plain types in an annotation, without those of its entries: ``Annotated[int, …] | None`` → int, None."""
+    if get_origin(annotation) in (tuple, dict, Literal):
+        return
+    if arguments := get_args(annotation):
+        for argument in arguments:
+            yield from _atoms(argument)
+    elif isinstance(annotation, type):
+        yield annotation
 
 
 def _first_sentence(model: Model, name: str) -> str:
