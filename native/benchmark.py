@@ -156,7 +156,7 @@ class Benchmark:
         return self.hub is None
 
 
-def needed(row: Row, *names: str) -> Any:  # noqa: ANN401 - a value as it stands in a foreign file
+def needed(row: Row, *names: str) -> Any:
     """The value of the first of these columns that the row has. Raises KeyError with what is missing."""
     for name in names:
         if name in row and row[name] is not None:

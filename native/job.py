@@ -14,6 +14,10 @@ JOB_FILE = "job.json"
 STATE_FILE = "state.json"
 PROGRESS_FILE = "progress.json"
 SAMPLES = "samples"
+BASE_URL_ENV = "BRIDGE_BASE_URL"
+"""Variable with the server's URL. It is in no file: it may hold a password, and changes with every server."""
+API_KEY_ENV = "BRIDGE_API_KEY"
+"""Variable for a key that has no name of the user's: that of a server which bridge has started."""
 HubName = Literal["modelscope", "huggingface"]
 
 
@@ -44,7 +48,8 @@ class NativeJob:
 
     model: str
     """The name that is recorded, and asked for unless ``served_model`` is another."""
-    base_url: str
+    traffic: str
+    """The name under which its requests are recorded."""
     datasets: tuple[DatasetJob, ...]
     concurrency: int
     max_retries: int

@@ -80,7 +80,7 @@ def _in_folder(benchmark: Benchmark, folder: Path, split: str) -> list[Source]:
         by_format = [list(_matches(folder, pattern, names, suffix)) for suffix in SUFFIXES]
         if found := _all(by_format) if benchmark.custom else _first(by_format):
             return _unambiguous(folder, found)
-    return [] if benchmark.custom else _in_hub_copy(benchmark, folder, names)
+    return [] if benchmark.custom else _in_hub_copy(benchmark, folder, (*names, split))
 
 
 def _first(by_format: list[list[Source]]) -> list[Source]:
@@ -164,7 +164,7 @@ def _from_readme(
                 yield from (Source(path, subset) for path in sorted(folder.glob(pattern)) if suffix_of(path))
 
 
-def _data_files(value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - foreign YAML
+def _data_files(value: Any) -> Iterator[tuple[str, str]]:
     """``data_files`` in any of the shapes that the hubs accept, as (split, pattern)."""
     if isinstance(value, str):
         yield "train", value

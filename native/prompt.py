@@ -41,8 +41,8 @@ CHOICE_REASONED = Prompt(
 
 CHOICE_PLAIN_ZH = Prompt(
     question=(
-        "下面的问题有{count}个选项，其中只有一个正确。请只回答一行，格式为“答案：X”，X 是 {letters} 之一，不要写其他内容。"
-        "\n\n{question}\n\n{choices}"
+        "下面的问题有{count}个选项，其中只有一个正确。请只回答一行，格式为“答案：X”，X 是 {letters} 之一，"
+        "不要写其他内容。\n\n{question}\n\n{choices}"
     ),
     demo="{question}\n\n{choices}\n\n答案：{target}",
     demos_intro="以下是一些例题：",

@@ -98,7 +98,7 @@ def _object(number: int, text: bytes) -> Line:
         return Line(number, {}, f"not JSON: {error.msg}, column {error.colno}")
 
 
-def _checked(number: int, value: Any) -> Line:  # noqa: ANN401 - foreign JSON
+def _checked(number: int, value: Any) -> Line:
     if isinstance(value, dict):
         return Line(number, value)
     return Line(number, {}, f"a row is to be an object, not {type(value).__name__}")
@@ -130,7 +130,7 @@ def _table(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[Line]
                 names = tuple(name.strip() for name in line.row["fields"])
 
 
-def _table_lines(path: Path, reader: Any) -> Iterator[Line]:  # noqa: ANN401 - csv's reader has no public type
+def _table_lines(path: Path, reader: Any) -> Iterator[Line]:
     while True:
         start = reader.line_num + 1
         try:
@@ -169,7 +169,7 @@ def _parquet(path: Path) -> Iterator[Line]:
             yield _checked(number, row)
 
 
-def _parquet_file(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+def _parquet_file(path: Path) -> Any:
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile

@@ -3,8 +3,8 @@
     {"id": "Mercury_1", "question": {"stem": "Which is …?", "choices": [{"text": "ice", "label": "A"}, …]},
      "answerKey": "A"}
 
-Also in the hubs' form, where ``question`` is the text and ``choices`` is ``{"text": […], "label": […]}``. Options may be
-labelled 1 to 4 and be three or five; they are shown as A, B, C … in their order. Asked without examples, for the
+Also in the hubs' form, where ``question`` is the text and ``choices`` is ``{"text": […], "label": […]}``. Options may
+be labelled 1 to 4 and be three or five; they are shown as A, B, C … in their order. Asked without examples, for the
 letter alone.
 
 EvalScope asks the same. OpenCompass drops questions that have not exactly four options; here they are asked.
@@ -28,7 +28,9 @@ def to_sample(row: Row) -> Sample:
     key = str(needed(row, "answerKey"))
     if key not in labels:
         raise ValueError(f"answerKey {key!r} is none of the labels {', '.join(labels)}")
-    return choice_sample(str(stem), list(map(str, texts)), labels.index(key), id=str(row["id"]) if "id" in row else None)
+    return choice_sample(
+        str(stem), list(map(str, texts)), labels.index(key), id=str(row["id"]) if "id" in row else None
+    )
 
 
 BENCHMARK = Benchmark(

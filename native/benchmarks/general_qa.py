@@ -34,14 +34,14 @@ def to_sample(row: Row) -> Sample:
     )
 
 
-def _references(value: Any) -> tuple[str, ...]:  # noqa: ANN401 - foreign JSON
+def _references(value: Any) -> tuple[str, ...]:
     references = tuple(str(one) for one in value) if isinstance(value, list) else (str(value),)
     if not references or not all(one.strip() for one in references):
         raise ValueError("a reference answer is empty; answers without a reference need a judge")
     return references
 
 
-def _messages(value: Any) -> list[Message]:  # noqa: ANN401 - foreign JSON
+def _messages(value: Any) -> list[Message]:
     fits = isinstance(value, list) and all(isinstance(m, dict) and {"role", "content"} <= m.keys() for m in value)
     if not fits:
         raise ValueError("messages is to be a list of objects with role and content")

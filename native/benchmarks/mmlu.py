@@ -16,36 +16,21 @@ from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
 from bridge.native.prompt import CHOICE_REASONED, choice_sample, letter_index
 from bridge.native.scorers.multiple_choice import MultipleChoice
 
-STEM = (
-    "abstract_algebra anatomy astronomy college_biology college_chemistry college_computer_science college_mathematics "
-    "college_physics computer_security conceptual_physics electrical_engineering elementary_mathematics "
-    "high_school_biology high_school_chemistry high_school_computer_science high_school_mathematics "
-    "high_school_physics high_school_statistics machine_learning"
-).split()
-HUMANITIES = (
-    "formal_logic high_school_european_history high_school_us_history high_school_world_history international_law "
-    "jurisprudence logical_fallacies moral_disputes moral_scenarios philosophy prehistory professional_law "
-    "world_religions"
-).split()
-SOCIAL_SCIENCE = (
-    "econometrics high_school_geography high_school_government_and_politics high_school_macroeconomics "
-    "high_school_microeconomics high_school_psychology human_sexuality professional_psychology public_relations "
-    "security_studies sociology us_foreign_policy"
-).split()
-OTHER = (
-    "business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing "
-    "medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology"
-).split()
-CATEGORIES = {
-    subject: category
-    for category, subjects in {
-        "STEM": STEM,
-        "Humanities": HUMANITIES,
-        "Social Science": SOCIAL_SCIENCE,
-        "Other": OTHER,
-    }.items()
-    for subject in subjects
+SUBJECTS = {
+    "STEM": """abstract_algebra anatomy astronomy college_biology college_chemistry college_computer_science
+        college_mathematics college_physics computer_security conceptual_physics electrical_engineering
+        elementary_mathematics high_school_biology high_school_chemistry high_school_computer_science
+        high_school_mathematics high_school_physics high_school_statistics machine_learning""",
+    "Humanities": """formal_logic high_school_european_history high_school_us_history high_school_world_history
+        international_law jurisprudence logical_fallacies moral_disputes moral_scenarios philosophy prehistory
+        professional_law world_religions""",
+    "Social Science": """econometrics high_school_geography high_school_government_and_politics
+        high_school_macroeconomics high_school_microeconomics high_school_psychology human_sexuality
+        professional_psychology public_relations security_studies sociology us_foreign_policy""",
+    "Other": """business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing
+        medical_genetics miscellaneous nutrition professional_accounting professional_medicine virology""",
 }
+CATEGORIES = {subject: category for category, subjects in SUBJECTS.items() for subject in subjects.split()}
 
 
 def to_sample(row: Row) -> Sample:

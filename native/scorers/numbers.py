@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}|\\(?:left|right|displaystyle|quad)\b|\\[,!;: ]")
+_MARKUP = re.compile(
+    r"\\(?:text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}|\\(?:left|right|displaystyle|quad)\b|\\[,!;: ]"
+)
 _NUMBER = re.compile(
     r"(?P<sign>[+-]?)\s*(?:US)?\\?[$€£¥]?\s*"
     r"(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?(?:[eE][+-]?\d{1,2})?|\.\d+)(?:\s*/\s*(?P<below>\d+))?"

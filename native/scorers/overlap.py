@@ -83,7 +83,7 @@ class _Words:
 
 
 @cache
-def _rouge() -> Any:  # noqa: ANN401 - rouge-score has no types
+def _rouge() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(list(_ROUGE.values()), tokenizer=_Words())

@@ -36,7 +36,8 @@ def main(argv: list[str]) -> int:
     _send(replies, {"ready": True})
     for line in sys.stdin.buffer:
         signal.alarm(math.ceil(limit_s) + 1)
-        reply = _score(orjson.loads(line))
+        request = orjson.loads(line)
+        reply = _score(request["benchmark"], request["answer"], Sample(**request["sample"]))
         signal.alarm(0)
         _send(replies, reply)
     return 0
@@ -49,11 +50,10 @@ def _own_stdout() -> BinaryIO:
     return replies
 
 
-def _score(request: dict[str, object]) -> dict[str, object]:
-    sample = Sample(**request["sample"])  # type: ignore[arg-type] - as the pool wrote it
+def _score(name: str, answer: str, sample: Sample) -> dict[str, object]:
     try:
-        verdict = benchmark(str(request["benchmark"])).scorer.at_length(str(request["answer"]), sample)
-    except (Exception, RecursionError, MemoryError) as error:  # noqa: BLE001 - one answer's failure is its own
+        verdict = benchmark(name).scorer.at_length(answer, sample)
+    except Exception as error:  # noqa: BLE001 - one answer's failure is its own
         return {"failed": f"{type(error).__name__}: {error}"[:500]}
     return asdict(verdict)
 

@@ -1,0 +1,211 @@
+"""Asks, scores and records: a window of requests over rows that are read as they are needed.
+
+Each worker takes the next question, asks it, and writes its record; it scores at once what takes microseconds and
+hands the rest to the scoring processes. So no request waits for a scorer or for another request, and memory holds the
+window, whatever the size of the dataset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.endpoint.answer import Answer, EndpointDown, RequestFailed
+from bridge.endpoint.client import Client
+from bridge.native.answer import Parted, without_thinking
+from bridge.native.benchmark import Message, Sample, Verdict
+from bridge.native.job import DatasetJob, NativeJob
+from bridge.native.progress import Ledger
+from bridge.native.prompt import prompt_sha256
+from bridge.native.questions import Question, Questions
+from bridge.native.records import Record, SampleWriter, is_good
+from bridge.native.scorers.pool import ScorerPool, ScoringFailed
+
+CHAT = "/chat/completions"
+_BREATH = 200
+"""Questions that are passed over before other tasks get their turn."""
+_WAITING_SCORES = 4
+"""Answers that may wait for a scorer, in multiples of the window."""
+
+
+@dataclass(frozen=True)
+class OpenDataset:
+    """A dataset that is being evaluated."""
+
+    dataset: DatasetJob
+    questions: Questions
+    writer: SampleWriter
+
+
+class Engine:
+    """Evaluates the datasets of one job, one after the other, without a gap between them."""
+
+    def __init__(
+        self, job: NativeJob, datasets: list[OpenDataset], client: Client, pool: ScorerPool, ledger: Ledger
+    ) -> None:
+        self._job = job
+        self._datasets = datasets
+        self._client = client
+        self._pool = pool
+        self._ledger = ledger
+        # A request that waits for its retry, or an answer on its way to disk, leaves its place to another.
+        self._window = job.concurrency + max(2, job.concurrency // 4)
+        self._unscored = asyncio.Semaphore(self._window * _WAITING_SCORES)
+        self._scoring = asyncio.TaskGroup()
+
+    async def run(self) -> None:
+        """Returns when every question has a record. Raises what makes it pointless to go on, such as a full disk."""
+        stream = self._stream()
+        try:
+            async with self._scoring, asyncio.TaskGroup() as group:
+                counting = group.create_task(self._count())
+                workers = [group.create_task(self._work(stream)) for _ in range(self._window)]
+                await asyncio.wait(workers)
+                counting.cancel()
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+
+    async def _count(self) -> None:
+        """Finds out how much there is to do, aside."""
+        for one in self._datasets:
+            expected = await asyncio.to_thread(one.questions.expected)
+            state = self._ledger.datasets[one.dataset.id]
+            if not state.read_all and expected is not None:
+                state.expected = list(expected.items())
+        self._ledger.close("running")
+
+    def _stream(self) -> Iterator[tuple[OpenDataset, Question] | None]:
+        """Every question that has no good record; now and then None, where many have one."""
+        for one in self._datasets:
+            state = self._ledger.datasets[one.dataset.id]
+            for at, question in enumerate(one.questions):
+                if not one.writer.is_done(question.index, question.repeat):
+                    yield one, question
+                else:
+                    state.done += 1
+                if at % _BREATH == 0:
+                    yield None
+            state.expected, state.read_all = list(one.questions.counts.items()), True
+            state.problems += one.questions.problems
+
+    async def _work(self, stream: Iterator[tuple[OpenDataset, Question] | None]) -> None:
+        for item in stream:
+            if item is None or self._client.down.is_set():
+                await asyncio.sleep(0)
+            if item is not None:
+                await self._evaluate(*item)
+
+    async def _evaluate(self, one: OpenDataset, question: Question) -> None:
+        if question.sample is None:
+            self._write_error(one, question, question.problem)
+            return
+        if self._client.down.is_set():
+            self._write_error(one, question, f"not asked: {self._client.down_reason}")
+            return
+        try:
+            body = self._body(one.dataset, question)
+            answer = await self._client.ask(CHAT, body, job=self._job.traffic, repeat=question.repeat)
+        except RequestFailed as failure:
+            self._write_error(one, question, f"not answered ({failure.kind}, {failure.tries} tries): {failure}")
+        except EndpointDown as down:
+            self._write_error(one, question, f"not answered: {down}")
+        else:
+            await self._score(one, question, question.sample, answer)
+
+    def _body(self, dataset: DatasetJob, question: Question) -> dict[str, Any]:
+        body = {"model": self._job.model, "messages": question.messages, **dataset.request}
+        if question.repeat and "seed" in body:
+            # With one seed, every repeat would be the same answer.
+            body["seed"] += question.repeat
+        return body
+
+    async def _score(self, one: OpenDataset, question: Question, sample: Sample, answer: Answer) -> None:
+        parted = without_thinking(answer.text)
+        try:
+            verdict = one.questions.benchmark.scorer.at_once(parted.answer, sample)
+        except Exception as error:  # noqa: BLE001 - one answer's failure is its own
+            self._write_unscored(one, question, answer, f"the scorer failed: {type(error).__name__}: {error}")
+            return
+        if verdict is not None:
+            self._write_scored(one, question, answer, parted, verdict)
+            return
+        await self._unscored.acquire()
+        self._scoring.create_task(self._score_aside(one, question, sample, answer, parted))
+
+    async def _score_aside(
+        self, one: OpenDataset, question: Question, sample: Sample, answer: Answer, parted: Parted
+    ) -> None:
+        try:
+            verdict = await self._pool.verdict(one.dataset.benchmark, parted.answer, sample)
+        except ScoringFailed as failure:
+            self._write_unscored(one, question, answer, str(failure))
+        else:
+            self._write_scored(one, question, answer, parted, verdict)
+        finally:
+            self._unscored.release()
+
+    def _write_error(self, one: OpenDataset, question: Question, error: str) -> None:
+        self._write(one, question, {"error": error, "response": None})
+
+    def _write_unscored(self, one: OpenDataset, question: Question, answer: Answer, error: str) -> None:
+        self._write(one, question, {"error": error, **_answered(answer)})
+
+    def _write_scored(
+        self, one: OpenDataset, question: Question, answer: Answer, parted: Parted, verdict: Verdict
+    ) -> None:
+        result = {"extracted": verdict.extracted, "scores": verdict.scores, "error": None, **_answered(answer)}
+        self._write(one, question, result, _remarks(answer, parted, verdict))
+
+    def _write(
+        self, one: OpenDataset, question: Question, result: Record, remarks: dict[str, Any] | None = None
+    ) -> None:
+        record = {**_asked(self._job.model, one.dataset.id, question), **result}
+        record["metadata"] = {"index": question.index, **(remarks or {})}
+        one.writer.write(question.index, question.repeat, record)
+        self._ledger.count(one.dataset.id, is_good(record))
+
+
+def _asked(model: str, dataset: str, question: Question) -> Record:
+    messages: list[Message] = question.messages
+    return {
+        "model": model,
+        "dataset": dataset,
+        "subset": question.subset,
+        "sample_id": question.sample_id,
+        "repeat": question.repeat,
+        "input": messages,
+        "prompt_sha256": prompt_sha256(messages) if messages else None,
+        "target": question.sample.target if question.sample else None,
+    }
+
+
+def _answered(answer: Answer) -> Record:
+    return {
+        "response": answer.text,
+        "usage": answer.usage,
+        "latency_s": answer.latency_s,
+        "finish_reason": answer.finish_reason,
+    }
+
+
+def _remarks(answer: Answer, parted: Parted, verdict: Verdict) -> dict[str, Any]:
+    """How the answer was read, for ``metadata``."""
+    remarks: dict[str, Any] = {"extraction": verdict.method}
+    if answer.reasoning:
+        remarks["reasoning"] = answer.reasoning
+    if parted.thinking or answer.reasoning:
+        remarks["thinking_chars"] = len(parted.thinking) + len(answer.reasoning or "")
+    if doubt := _doubt(answer, parted, verdict):
+        remarks["validity"] = doubt
+    return remarks
+
+
+def _doubt(answer: Answer, parted: Parted, verdict: Verdict) -> str | None:
+    """Why an answer may not say what the model can do: ``empty``, ``truncated`` or ``unparsed``."""
+    if not parted.answer.strip():
+        return "empty"
+    if answer.finish_reason == "length":
+        return "truncated"
+    return "unparsed" if verdict.extracted is None else None

@@ -1,0 +1,108 @@
+"""Splits from ModelScope or Hugging Face, through their own libraries (extra ``[hub]``), which keep what they fetch.
+
+Without a connection this says so at once, where the libraries would go on trying.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from bridge.native.benchmark import Benchmark
+from bridge.native.job import HubName
+from bridge.native.readers import DataError, Line
+
+LIBRARY = {"modelscope": "modelscope", "huggingface": "datasets"}
+PASS_ENV = {
+    "modelscope": ("MODELSCOPE_API_TOKEN",),
+    "huggingface": ("HF_TOKEN", "HF_DATASETS_OFFLINE", "HF_DATASETS_CACHE"),
+}
+"""Variables that each library heeds, and that a job does not get by itself."""
+_PROBE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HubTable:
+    """One split of one configuration."""
+
+    name: str
+    subset: str | None
+    rows: Any
+    """A ``datasets.Dataset``, or what iterates like one."""
+
+    def lines(self) -> Iterator[Line]:
+        for number, row in enumerate(self.rows, 1):
+            yield Line(number, row)
+
+    def count(self) -> int | None:
+        return len(self.rows) if hasattr(self.rows, "__len__") else None
+
+
+def is_installed(hub: HubName) -> bool:
+    return find_spec(LIBRARY[hub]) is not None
+
+
+def how_to_get_it(mark: Benchmark) -> str:
+    """What to do where a benchmark's data cannot be fetched."""
+    return f"give 'path' (or 'data', or BRIDGE_DATA) a folder with {mark.layout.example}"
+
+
+def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]) -> Iterator[HubTable]:
+    """The split's tables. Raises DataError, with what to do instead, where they are not to be had."""
+    if mark.hub is None:
+        raise DataError(f"{mark.name}: the data is your own; {how_to_get_it(mark)}")
+    if not is_installed(hub):
+        raise DataError(
+            f"{mark.name}: fetching from {hub} needs its library: pip install 'evalbridge[hub]'; or "
+            f"{how_to_get_it(mark)}"
+        )
+    _reachable(hub, mark)
+    repository = getattr(mark.hub, hub)
+    per_subset = mark.hub.config == "{subset}"
+    for subset in (subsets or mark.subsets) if per_subset else (None,):
+        config = mark.hub.config.replace("{subset}", subset or "")
+        name = f"{hub}:{repository}/{config}/{split}"
+        yield HubTable(name, subset, _load(hub, repository, config, split, name, mark))
+
+
+def _reachable(hub: HubName, mark: Benchmark) -> None:
+    if os.environ.get("HF_HUB_OFFLINE") == "1" and hub == "huggingface":
+        return
+    url = {
+        "modelscope": f"https://{os.environ.get('MODELSCOPE_DOMAIN', 'www.modelscope.cn')}",
+        "huggingface": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
+    }[hub]
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_S).close()
+    except urllib.error.HTTPError:
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise DataError(f"{mark.name}: {url} cannot be reached ({reason}); {how_to_get_it(mark)}") from None
+
+
+def _load(hub: HubName, repository: str, config: str, split: str, name: str, mark: Benchmark) -> Any:
+    fetch = {"modelscope": _from_modelscope, "huggingface": _from_huggingface}[hub]
+    try:
+        return fetch(repository, config, split)
+    except Exception as error:  # two libraries on top of several more, without a common error
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(f"{name}: cannot be fetched: {reason}; {how_to_get_it(mark)}") from error
+
+
+def _from_modelscope(repository: str, config: str, split: str) -> Any:
+    from modelscope import MsDataset
+
+    loaded = MsDataset.load(repository, subset_name=config, split=split)
+    return loaded.to_hf_dataset() if hasattr(loaded, "to_hf_dataset") else loaded
+
+
+def _from_huggingface(repository: str, config: str, split: str) -> Any:
+    from datasets import load_dataset
+
+    return load_dataset(repository, config, split=split)

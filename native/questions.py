@@ -1,0 +1,245 @@
+"""From a dataset's files to the questions that are asked, one at a time: subsets, limit, worked examples, repeats."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bridge.native.benchmark import Benchmark, Message, Sample
+from bridge.native.benchmarks import benchmark
+from bridge.native.job import DatasetJob
+from bridge.native.locate import Source, find_sources
+from bridge.native.prompt import messages_of
+from bridge.native.readers import DataError, Line, count_rows, read_rows
+
+
+class Table(Protocol):
+    """Rows that belong together: a file, or a split on a hub."""
+
+    @property
+    def name(self) -> str:
+        """For messages, before the number of a row."""
+        ...
+
+    @property
+    def subset(self) -> str | None:
+        """None: there is only one, or the rows say it."""
+        ...
+
+    def lines(self) -> Iterator[Line]: ...
+
+    def count(self) -> int | None:
+        """Number of rows, where it can be had without reading them all as samples."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One sample, to be asked once."""
+
+    index: int
+    """Position of the sample among those of the dataset."""
+    repeat: int
+    subset: str | None
+    sample_id: str
+    sample: Sample | None
+    """None where the row is broken."""
+    messages: list[Message]
+    problem: str = ""
+    """What is wrong with the row: file, line, reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileTable:
+    source: Source
+    columns: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.source.path)
+
+    @property
+    def subset(self) -> str | None:
+        return self.source.subset
+
+    def lines(self) -> Iterator[Line]:
+        return read_rows(self.source.path, self.columns)
+
+    def count(self) -> int | None:
+        return count_rows(self.source.path, self.columns)
+
+
+@dataclass
+class Questions:
+    """All questions of one dataset, in order; iterate once."""
+
+    dataset: DatasetJob
+    benchmark: Benchmark
+    tables: list[Table]
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the report should know about the data."""
+    problems: list[str] = field(default_factory=list)
+    """Files that could not be read to their end."""
+    counts: dict[str | None, int] = field(default_factory=dict)
+    """Samples of each subset, so far."""
+    _rows: dict[str | None, int] = field(default_factory=dict)
+    _demos: dict[str | None, list[Sample]] = field(default_factory=dict)
+
+    @property
+    def many_in_a_table(self) -> bool:
+        """Whether the rows say their subset."""
+        return bool(self.benchmark.subsets) and any(table.subset is None for table in self.tables)
+
+    def __iter__(self) -> Iterator[Question]:
+        index = itertools.count()
+        for table in self.tables:
+            try:
+                yield from self._of_table(table, index)
+            except DataError as error:
+                self.problems.append(str(error))
+
+    def expected(self) -> dict[str | None, int] | None:
+        """Samples of each subset, without making them; None where only reading the rows would tell."""
+        if self.many_in_a_table and (self.dataset.limit is not None or self.dataset.subsets):
+            return None
+        counts: dict[str | None, int] = {}
+        for table in self.tables:
+            rows = table.count()
+            if rows is None:
+                return None
+            counts[table.subset] = counts.get(table.subset, 0) + rows
+        limit = self.dataset.limit
+        return {subset: rows if limit is None else min(rows, limit) for subset, rows in counts.items()}
+
+    def _of_table(self, table: Table, index: Iterator[int]) -> Iterator[Question]:
+        for line in table.lines():
+            if table.subset is not None and self._full(table.subset):
+                return
+            if table.subset is None and not self.benchmark.subsets and self._full(None):
+                return
+            sample, problem = self._sample(table, line)
+            subset = table.subset if sample is None else sample.subset or table.subset
+            if self.dataset.subsets and subset not in self.dataset.subsets and (sample or table.subset):
+                continue
+            row = self._rows[subset] = self._rows.get(subset, -1) + 1
+            if not self._full(subset):
+                self.counts[subset] = self.counts.get(subset, 0) + 1
+                yield from self._asked(next(index), row, subset, sample, problem)
+
+    def _full(self, subset: str | None) -> bool:
+        return self.dataset.limit is not None and self.counts.get(subset, 0) >= self.dataset.limit
+
+    def _sample(self, table: Table, line: Line) -> tuple[Sample | None, str]:
+        if line.problem:
+            return None, f"{table.name}:{line.number}: {line.problem}"
+        try:
+            return self.benchmark.to_sample(line.row), ""
+        except KeyError as error:
+            there = ", ".join(map(str, list(line.row)[:12]))
+            return None, f"{table.name}:{line.number}: has no {error.args[0]}; there are: {there}"
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            return None, f"{table.name}:{line.number}: {error}"
+
+    def _asked(
+        self, index: int, row: int, subset: str | None, sample: Sample | None, problem: str
+    ) -> Iterator[Question]:
+        messages: list[Message] = []
+        if sample is not None:
+            messages = messages_of(self.benchmark, sample, self._examples(subset))
+        sample_id = sample.id if sample is not None and sample.id is not None else str(row)
+        for repeat in range(self.dataset.repeats):
+            yield Question(index, repeat, subset, sample_id, sample, messages, problem)
+
+    def _examples(self, subset: str | None) -> list[Sample]:
+        """The worked examples of a subset. Raises DataError where there are too few."""
+        wanted = self.dataset.num_fewshot
+        if not wanted:
+            return []
+        if subset not in self._demos:
+            self._demos[subset] = self._read_examples(subset, wanted)
+        return self._demos[subset]
+
+    def _read_examples(self, subset: str | None, wanted: int) -> list[Sample]:
+        samples = itertools.islice(self._example_samples(subset), wanted)
+        found = list(samples)
+        if len(found) < wanted:
+            of = f" of {subset}" if subset else ""
+            raise DataError(
+                f"{self.dataset.id}: num_fewshot is {wanted}, but there are {len(found)} worked examples{of}"
+            )
+        return found
+
+    def _example_samples(self, subset: str | None) -> Iterator[Sample]:
+        for table in example_tables(self.dataset, self.benchmark):
+            if table.subset not in (None, subset):
+                continue
+            for line in table.lines():
+                sample, problem = self._sample(table, line)
+                if sample is None:
+                    raise DataError(f"{problem} (a worked example)")
+                if sample.subset in (None, subset):
+                    yield sample
+
+
+def questions_of(dataset: DatasetJob) -> Questions:
+    """Opens a dataset. Raises DataError where its files are not to be had."""
+    mark = benchmark(dataset.benchmark)
+    tables = tables_of(dataset, mark, dataset.split)
+    questions = Questions(dataset, mark, _wanted(tables, dataset, mark))
+    if mark.subsets and not questions.many_in_a_table and not dataset.subsets:
+        there = {table.subset for table in tables}
+        if missing := [name for name in mark.subsets if name not in there]:
+            names = ", ".join(missing[:5]) + (" …" if len(missing) > 5 else "")
+            questions.notes.append(f"{len(missing)} of {len(mark.subsets)} subsets have no file here: {names}")
+    return questions
+
+
+def tables_of(dataset: DatasetJob, mark: Benchmark, split: str) -> list[Table]:
+    if dataset.path is None:
+        from bridge.native.hub import hub_tables
+
+        return list(hub_tables(dataset.hub, mark, split, dataset.subsets))
+    return [FileTable(source, mark.layout.columns) for source in find_sources(mark, Path(dataset.path), split)]
+
+
+def example_tables(dataset: DatasetJob, mark: Benchmark) -> list[Table]:
+    """Where worked examples come from: the first split that is there and is not the one that is scored."""
+    tried = [split for split in mark.fewshot_splits if split != dataset.split]
+    for split in tried:
+        try:
+            return tables_of(dataset, mark, split)
+        except DataError as error:
+            reason = error
+    if not tried:
+        raise DataError(f"{dataset.id}: has no split that worked examples could be taken from; set num_fewshot: 0")
+    raise DataError(f"{dataset.id}: no worked examples: {reason}; set num_fewshot: 0 to go without")
+
+
+def data_files(questions: Questions) -> list[tuple[str, int, int]]:
+    """The files that the questions come from, with size and time of change; part of the recipe."""
+    paths = [table.source.path for table in questions.tables if isinstance(table, FileTable)]
+    if questions.dataset.num_fewshot:
+        examples = example_tables(questions.dataset, questions.benchmark)
+        paths += [table.source.path for table in examples if isinstance(table, FileTable)]
+    stats = [(path, path.stat()) for path in paths]
+    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+
+
+def source_code(mark: Benchmark) -> bytes:
+    """The file that defines how the benchmark is read; part of the recipe."""
+    file = inspect.getsourcefile(mark.to_sample)
+    return Path(file).read_bytes() if file else b""
+
+
+def _wanted(tables: list[Table], dataset: DatasetJob, mark: Benchmark) -> list[Table]:
+    """The tables of the subsets that are asked for. Raises DataError for a subset that there is none of."""
+    if not dataset.subsets:
+        return tables
+    there = {table.subset for table in tables}
+    if None not in there and (missing := sorted(set(dataset.subsets) - there)):
+        raise DataError(f"{dataset.id}: there is no file of the subset {missing[0]!r}")
+    return [table for table in tables if table.subset in (None, *dataset.subsets)]
