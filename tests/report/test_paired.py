@@ -34,7 +34,10 @@ def test_an_interval_of_no_change_holds_zero_and_is_not_empty() -> None:
 @given(st.lists(st.floats(-5, 5).map(lambda x: round(x, 2)), min_size=1, max_size=8))
 def test_sign_flip_agrees_with_all_signs(differences: list[float]) -> None:
     total = abs(sum(differences))
-    every = [abs(sum(s * d for s, d in zip(signs, differences))) for signs in product((1, -1), repeat=len(differences))]
+    every = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in product((1, -1), repeat=len(differences))
+    ]
     exact = sum(value >= total - 1e-9 for value in every) / len(every)
     assert sign_flip(differences) == pytest.approx(exact, abs=0.03)
 
