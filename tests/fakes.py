@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from bridge.report.schema import ModelInfo, Report, ResultRow, RunInfo, SampleRecord, Status, Usage
@@ -69,3 +71,30 @@ def make_report(**fields: Any) -> Report:
         "results": (make_row(),),
     }
     return Report(**{**base, **fields})
+
+
+HOSTILE = (
+    "<script>window.hacked = 1</script>",
+    "</script><script>window.hacked = 2</script>",
+    '<img src="x" onerror="window.hacked = 3">',
+    "<svg onload=window.hacked=4>",
+    "</pre></div></body></html>",
+    "{{ 7 * 7 }} {% raw %} ${window.hacked = 5}",
+    "<!-- <script> --> ]]>",
+    "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J",
+    "right to left: \u202egnp.exe\u202c \u2066x\u2069",
+    "line\u2028and\u2029paragraph \x00 nul \x7f",
+    "javascript:window.hacked=6//' onmouseover='window.hacked=7",
+    "[link](javascript:alert(1)) | cell | **bold** `code`",
+    "[bold red]rich markup[/bold red] :smile:",
+    '&lt;b&gt; & "quotes" \' \\',
+)
+"""Text of the kinds that models, datasets and servers can answer with, and that no rendering may act on."""
+
+
+def write_samples(root: Path, records: Mapping[str, Iterable[SampleRecord]]) -> None:
+    """Files of samples in a run directory, by the path that rows name."""
+    for name, lines in records.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(line.model_dump_json() + "\n" for line in lines), encoding="utf-8")

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, use_attribute_docstrings=True, extra="forbid", json_schema_serialization_defaults_required=True
+    )
 
 
 class Status(StrEnum):

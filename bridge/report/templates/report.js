@@ -264,9 +264,9 @@
     if (!hash.includes("=")) return false;
     const given = new URLSearchParams(hash);
     for (const name of Object.keys(chosen)) chosen[name] = given.get(name) ?? "";
-    if (!(chosen.flag in FLAGS)) chosen.flag = "";
-    if (!(chosen.state in STATES)) chosen.state = "";
-    if (!(chosen.column in data.columns)) chosen.column = "";
+    if (!Object.hasOwn(FLAGS, chosen.flag)) chosen.flag = "";
+    if (!Object.hasOwn(STATES, chosen.state)) chosen.state = "";
+    if (!data.columns[Number(chosen.column)]) chosen.column = "";
     return true;
   };
   const set = (changes) => {
