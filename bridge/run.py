@@ -21,12 +21,11 @@ from bridge.launch import StopSignal
 from bridge.manifest import Manifest, begin, read_manifest
 from bridge.plan import Plan, make_plan, recorded_plan
 from bridge.progress import Silent, Watcher
-from bridge.report.schema import ErrorKind, Report, ReportError, Status
+from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, Status
 from bridge.report.write import read_report, write_report
 from bridge.rundir import RunDir
 from bridge.serve import check as check_model
-from bridge.serve import describe as describe_model
-from bridge.spec import TaskSpec
+from bridge.spec import ModelSpec, TaskSpec
 from bridge.spec_file import dump_spec, load_spec
 
 T = TypeVar("T")
@@ -72,7 +71,7 @@ def remake_report(root: Path) -> Report:
         earlier = read_report(rundir.report_json) if rundir.report_json.exists() else None
         collection = Collection(recorded_plan(load_spec(rundir.spec)), rundir)
         collection.take_recorded()
-        models = earlier.models if earlier else [describe_model(m) for m in collection.plan.spec.all_models]
+        models = earlier.models if earlier else [_described(m) for m in collection.plan.spec.all_models]
         return write_report(rundir, collection.report(manifest, models, _of_the_run(earlier)))
 
 
@@ -87,7 +86,7 @@ async def _run(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watcher)
     with _interruptible(execution.interrupt):
         await execution.run(pending)
     collection.take(execution.executed)
-    models = [execution.models.get(model.name) or describe_model(model) for model in plan.spec.all_models]
+    models = [execution.models.get(model.name) or _described(model) for model in plan.spec.all_models]
     return write_report(rundir, collection.report(manifest, models, [*execution.errors, *_stopped(execution)]))
 
 
@@ -104,6 +103,14 @@ def _finished(rundir: RunDir, manifest: Manifest) -> Report | None:
 def _stopped(execution: Execution) -> Iterator[ReportError]:
     if execution.interrupt.event.is_set() and all(e.kind is not ErrorKind.INTERRUPTED for e in execution.errors):
         yield ReportError(kind=ErrorKind.INTERRUPTED, message=execution.interrupt.reason)
+
+
+def _described(model: ModelSpec) -> ModelInfo:
+    """The model as the spec has it, where it was not served this time."""
+    if model.deploy is None:
+        return ModelInfo(name=model.name, source=model.endpoint.base_url if model.endpoint else "", engine="external")
+    deploy = model.deploy
+    return ModelInfo(name=model.name, source=deploy.path, engine=deploy.engine, adapters=deploy.adapters)
 
 
 def _of_the_run(report: Report | None) -> list[ReportError]:
