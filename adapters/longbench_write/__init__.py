@@ -1,0 +1,1 @@
+"""LongBench-Write: does a model write as long as it is asked to, and well?"""
