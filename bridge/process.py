@@ -87,16 +87,15 @@ async def run_process(
     tail = _LogTail(log, on_line)
     began = time.monotonic()
     watchdog, ours = _start(argv, cwd, env, log, grace_s)
-    reader, writer = await asyncio.open_connection(sock=ours)
-    told = asyncio.create_task(reader.read())
+    told = asyncio.create_task(_read_all(ours))
     try:
         ended_by = await _wait(told, stop, timeout_s, tail)
     finally:
         # The watchdog takes the closed end for the order to end the tree, and answers when that is done.
         with contextlib.suppress(OSError):
-            writer.write_eof()
+            ours.shutdown(socket.SHUT_WR)
         answer = await told
-        writer.close()
+        ours.close()
         watchdog.wait()
         status, cpu_s = _read_answer(answer)
     tail.read(to_the_end=True)
@@ -115,6 +114,7 @@ def _start(
     argv: Sequence[str], cwd: Path, env: Mapping[str, str], log: Path, grace_s: float
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair()
+    ours.setblocking(False)
     number = theirs.fileno()
     try:
         with theirs, log.open("ab") as sink:
@@ -132,6 +132,13 @@ def _start(
         ours.close()
         raise
     return watchdog, ours
+
+
+async def _read_all(ours: socket.socket) -> bytes:
+    loop, said = asyncio.get_running_loop(), b""
+    while more := await loop.sock_recv(ours, 4096):
+        said += more
+    return said
 
 
 async def _wait(

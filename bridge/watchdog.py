@@ -25,6 +25,7 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SETTLE_S = 1.0
 """How long what the program left behind may take to end by itself (such as Python's resource tracker)."""
 GIVE_UP_S = 10.0
@@ -58,16 +59,20 @@ class Tree:
 
 def _start(argv: list[str]) -> int:
     watchdog = os.getpid()
+    # A signal that comes before the new process has its own handlers is to wait, not to get lost in ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return pid
     try:
         os.setsid()
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != watchdog:
             os._exit(128 + signal.SIGKILL)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGPIPE, signal.SIGXFSZ, *ENDING):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.execvp(argv[0], argv)
     except OSError as error:
         os.write(2, f"cannot start {argv[0]}: {error.strerror}\n".encode())
@@ -135,7 +140,7 @@ def _wake_up_fd() -> int:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGCHLD, *ENDING):
         signal.signal(number, lambda *_: None)
     return reader
 
