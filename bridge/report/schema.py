@@ -78,7 +78,7 @@ class ResultRow(_Part):
     subset: str | None = None
     """Null: over all subsets."""
     category: str | None = None
-    """Set where the row stands for a group of subsets."""
+    """The group of subsets that the row stands for (then ``subset`` is null), or that its subset is in."""
     split: str | None = None
     metric: str
     value: float | None
@@ -89,12 +89,13 @@ class ResultRow(_Part):
     primary: bool = False
     """Exactly one row of a model × backend × dataset is: the overall value that is quoted."""
     n: int
-    """Samples that are in the value."""
+    """Sample records that are in the value; a sample that was asked three times counts three times."""
     n_errors: int = 0
     """Samples that should be and are not: never asked, not answered, or not scored."""
     stderr: float | None = None
     """Standard error of ``value``; null where there is no such thing."""
     ci95: tuple[float, float] | None = None
+    """95 % interval of ``value``; null where there is no such thing."""
     num_fewshot: int | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     """What changes the score and is not in another field: limit, generation, template, extraction."""
