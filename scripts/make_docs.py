@@ -36,18 +36,18 @@ generation: {temperature: 0.0, max_tokens: 512}
 limit: 100
 ```
 
-Unknown fields are refused. A field that a backend cannot honour is refused, never dropped. Relative paths are taken from
-the folder of the spec. `--set generation.max_tokens=64` on the command line changes one value. Secrets are named by their
-environment variable and never written down. `bridge schema spec` prints the JSON schema.
+Unknown fields are refused. A field that a backend cannot honour is refused, never dropped. Relative paths are taken
+from the folder of the spec. `--set generation.max_tokens=64` on the command line changes one value. Secrets are named
+by their environment variable and never written down. `bridge schema spec` prints the JSON schema.
 """
 
 REPORT_INTRO = """\
 # The report
 
-A run's folder holds `report.json`, described here; `report.md` and `report.html` show the same to people. The records of
-the single samples are beside it in `samples/<backend>/<dataset>.jsonl` (in a folder per model where there are several),
-one [SampleRecord](#samplerecord) a line. `bridge schema report` prints the JSON schema of both; `bridge report RUN` makes
-the files again from the run's folder.
+A run's folder holds `report.json`, described here; `report.md` and `report.html` show the same to people. The records
+of the single samples are beside it in `samples/<backend>/<dataset>.jsonl` (in a folder per model where there are
+several), one [SampleRecord](#samplerecord) a line. `bridge schema report` prints the JSON schema of both;
+`bridge report RUN` makes the files again from the run's folder.
 
 - Rates are fractions from 0 to 1. A missing value is `null` and has a `reason`.
 - A sample that was not answered, or not scored, is counted in `n_errors` and is part of no value.
@@ -69,11 +69,11 @@ INTERVALS = """\
 ## Standard errors and intervals
 
 `stderr` is the standard error of the mean over samples. The repeats of one sample are not independent: they form a
-cluster, and the error is that of clusters, `sqrt(G/(G-1) · Σ e_g²) / n` with `e_g` the summed deviations of cluster `g`;
-without repeats this is the usual `sd/√n`. `ci95` is Wilson's interval where every score is 0 or 1, at the number of
-independent samples that the standard error amounts to, and Student's t over the clusters otherwise; it is cut at the
-metric's own bounds. A macro average has the standard error `√(Σ se²)/k` over its `k` subsets. Values that are no mean over
-samples have neither.
+cluster, and the error is that of clusters, `sqrt(G/(G-1) · Σ e_g²) / n` with `e_g` the summed deviations of cluster
+`g`; without repeats this is the usual `sd/√n`. `ci95` is Wilson's interval where every score is 0 or 1, at the number
+of independent samples that the standard error amounts to, and Student's t over the clusters otherwise; it is cut at the
+metric's own bounds. A macro average has the standard error `√(Σ se²)/k` over its `k` subsets. Values that are no mean
+over samples have neither.
 """
 
 
@@ -110,8 +110,8 @@ def _exit_codes() -> Iterator[str]:
         if kind is not ErrorKind.WARNING:
             yield f"| {code} | `{kind}` |"
     yield ""
-    yield "A run with errors of several kinds ends with the first of them in this table. (2 is for a spec or a command line"
-    yield "that is wrong; such a run never starts.)"
+    yield "A run with errors of several kinds ends with the first of them in this table. (2 is for a spec or a command"
+    yield "line that is wrong; such a run never starts.)"
     yield ""
 
 

@@ -19,6 +19,8 @@ Z975 = 1.959963984540054
 _T975 = [12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818366]
 _T975 += [2.4469118511, 2.3646242516, 2.3060041352, 2.2621571628, 2.2281388520]
 _CHUNK = 1024
+ROUNDING = 1e-12
+"""A sum of squared deviations below this share of the squares that it comes from is no spread."""
 HUGE = 1e100
 """No score is larger; beyond it squares overflow."""
 
@@ -160,7 +162,10 @@ class Tally:
         if self._groups < 2:
             return None
         off = mean - self._shift
-        squares = max(0.0, self._d2 - 2 * off * self._dm + off * off * self._m2)
+        size = self._d2 + off * off * self._m2
+        squares = size - 2 * off * self._dm
+        if squares <= ROUNDING * size:
+            return 0.0
         return sqrt(self._groups / (self._groups - 1) * squares) / self._n
 
     def _close(self) -> None:
