@@ -110,9 +110,9 @@ async def _run(job: NativeJob, datasets: list[OpenDataset], store: RequestStore,
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, catch, number.name)
-    pool = ScorerPool(
-        sorted({one.dataset.benchmark for one in datasets}), workers=job.score_workers, limit_s=job.score_timeout_s
-    )
+    workers = job.score_workers or max(1, (os.cpu_count() or 2) - 1)
+    names = sorted({one.dataset.benchmark for one in datasets})
+    pool = ScorerPool(names, workers=workers, limit_s=job.score_timeout_s)
     async with _client(job, store) as client, pool:
         work = asyncio.create_task(Engine(job, datasets, client, pool, ledger).run())
         stopped = asyncio.create_task(stop.wait())

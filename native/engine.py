@@ -20,7 +20,7 @@ from bridge.native.job import DatasetJob, NativeJob
 from bridge.native.progress import Ledger
 from bridge.native.prompt import prompt_sha256
 from bridge.native.questions import Question, Questions
-from bridge.native.records import Record, SampleWriter, is_good
+from bridge.native.records import Failure, Record, SampleWriter, is_good
 from bridge.native.scorers.pool import ScorerPool, ScoringFailed
 
 CHAT = "/chat/completions"
@@ -99,18 +99,19 @@ class Engine:
 
     async def _evaluate(self, one: OpenDataset, question: Question) -> None:
         if question.sample is None:
-            self._write_error(one, question, question.problem)
+            self._write_failed(one, question, "data", question.problem)
             return
         if self._client.down.is_set():
-            self._write_error(one, question, f"not asked: {self._client.down_reason}")
+            self._write_failed(one, question, "unanswered", f"not asked: {self._client.down_reason}")
             return
         try:
             body = self._body(one.dataset, question)
             answer = await self._client.ask(CHAT, body, job=self._job.traffic, repeat=question.repeat)
         except RequestFailed as failure:
-            self._write_error(one, question, f"not answered ({failure.kind}, {failure.tries} tries): {failure}")
+            tries = f"{failure.tries} {'try' if failure.tries == 1 else 'tries'}"
+            self._write_failed(one, question, "unanswered", f"not answered ({failure.kind}, {tries}): {failure}")
         except EndpointDown as down:
-            self._write_error(one, question, f"not answered: {down}")
+            self._write_failed(one, question, "unanswered", f"not answered: {down}")
         else:
             await self._score(one, question, question.sample, answer)
 
@@ -146,11 +147,11 @@ class Engine:
         finally:
             self._unscored.release()
 
-    def _write_error(self, one: OpenDataset, question: Question, error: str) -> None:
-        self._write(one, question, {"error": error, "response": None})
+    def _write_failed(self, one: OpenDataset, question: Question, failure: Failure, error: str) -> None:
+        self._write(one, question, {"error": error, "response": None}, {"failure": failure})
 
     def _write_unscored(self, one: OpenDataset, question: Question, answer: Answer, error: str) -> None:
-        self._write(one, question, {"error": error, **_answered(answer)})
+        self._write(one, question, {"error": error, **_answered(answer)}, {"failure": "scoring"})
 
     def _write_scored(
         self, one: OpenDataset, question: Question, answer: Answer, parted: Parted, verdict: Verdict
@@ -158,11 +159,9 @@ class Engine:
         result = {"extracted": verdict.extracted, "scores": verdict.scores, "error": None, **_answered(answer)}
         self._write(one, question, result, _remarks(answer, parted, verdict))
 
-    def _write(
-        self, one: OpenDataset, question: Question, result: Record, remarks: dict[str, Any] | None = None
-    ) -> None:
+    def _write(self, one: OpenDataset, question: Question, result: Record, remarks: dict[str, Any]) -> None:
         record = {**_asked(self._job.model, one.dataset.id, question), **result}
-        record["metadata"] = {"index": question.index, **(remarks or {})}
+        record["metadata"] = {"index": question.index, **remarks}
         one.writer.write(question.index, question.repeat, record)
         self._ledger.count(one.dataset.id, is_good(record))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,9 +61,10 @@ class NativeJob:
     """What the answers depend on (server and weights); empty: the URL."""
     api_key_env: str | None = None
     """The environment variable that holds the key; None: the server wants none."""
-    score_workers: int = 1
+    score_workers: int | None = None
+    """None: one for each core but the engine's own."""
     score_timeout_s: float = 20.0
-    version: str = field(default="")
+    version: str = ""
     """Of bridge."""
 
     def to_json(self) -> str:

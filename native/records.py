@@ -11,11 +11,13 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import orjson
 
 Record = dict[str, Any]
+Failure = Literal["data", "unanswered", "scoring"]
+"""Why a record has no score, in ``metadata.failure``: the row is broken, no answer came, the scorer failed."""
 _NEWLINE = b"\n"
 
 

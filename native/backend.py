@@ -1,0 +1,265 @@
+"""The native engine as a backend: bridge's own environment, its own client, no gateway in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from bridge.backend import (
+    FULL,
+    BenchmarkResult,
+    DatasetInfo,
+    Endpoint,
+    EnvSpec,
+    Feature,
+    Gap,
+    Job,
+    Level,
+    Outcome,
+    Support,
+    Task,
+)
+from bridge.errors import Problem, Unsupported, did_you_mean
+from bridge.native.benchmark import Benchmark
+from bridge.native.benchmarks import NAMES, benchmark
+from bridge.native.hub import PASS_ENV, how_to_get_it, is_installed
+from bridge.native.job import (
+    API_KEY_ENV,
+    BASE_URL_ENV,
+    JOB_FILE,
+    SAMPLES,
+    STATE_FILE,
+    DatasetJob,
+    HubName,
+    NativeJob,
+)
+from bridge.native.locate import find_sources, has_split
+from bridge.native.options import NativeOptions, option_problems, read_options
+from bridge.native.readers import DataError
+from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec
+
+NAME = "native"
+_PREFIX = f"{NAME}:"
+
+
+class NativeBackend:
+    """All of a task's datasets are one job."""
+
+    name = NAME
+    env = EnvSpec(NAME, version=version("evalbridge"))
+    route: Literal["gateway", "direct"] = "direct"
+    on_failed_request: Literal["error", "placeholder"] = "error"
+    support: Support = MappingProxyType(
+        {
+            **dict.fromkeys(Feature, FULL),
+            Feature.SUBSETS: Gap(Level.PARTIAL, "where the benchmark has subsets"),
+            Feature.NUM_FEWSHOT: Gap(Level.PARTIAL, "as far as there are worked examples"),
+            Feature.SPLIT: Gap(Level.PARTIAL, "the splits that the benchmark has"),
+            Feature.JUDGE: Gap(Level.NOT_YET, "native scores by rules only"),
+        }
+    )
+
+    def datasets(self) -> Mapping[str, DatasetInfo]:
+        return {name: info_of(benchmark(name)) for name in NAMES}
+
+    def resolve(self, name: str) -> DatasetInfo | None:
+        bare = name.removeprefix(_PREFIX)
+        return info_of(benchmark(bare)) if bare in NAMES else None
+
+    def check(self, task: Task) -> list[Problem]:
+        problems = list(_settings_problems(task))
+        for at, dataset, mark in _known(task):
+            problems += _data_problems(task, at, dataset, mark)
+        return problems
+
+    def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
+        if problems := list(_settings_problems(task)):
+            raise Unsupported(problems)
+        own_key = None if endpoint.api_key in ("", "EMPTY") else API_KEY_ENV
+        key_env = endpoint.api_key_env or own_key
+        options = _options(task.spec)
+        job = NativeJob(
+            model=endpoint.model,
+            traffic=NAME if len(task.spec.all_models) == 1 else f"{task.model.name}.{NAME}",
+            datasets=tuple(_dataset_job(task, dataset, mark, options) for _, dataset, mark in _known(task)),
+            concurrency=task.concurrency,
+            max_retries=task.spec.max_retries,
+            request_timeout_s=task.spec.request_timeout_s,
+            store=_store(task.spec),
+            served_model=endpoint.served_model,
+            identity=endpoint.identity,
+            api_key_env=key_env,
+            score_workers=options.score_workers,
+            score_timeout_s=options.score_timeout_s,
+            version=self.env.version,
+        )
+        env = {BASE_URL_ENV: endpoint.base_url}
+        if key_env == API_KEY_ENV:
+            env[API_KEY_ENV] = endpoint.api_key
+        fetched = any(dataset.path is None for dataset in job.datasets)
+        return [
+            Job(
+                id=NAME,
+                backend=NAME,
+                datasets=tuple(dataset.id for dataset in task.datasets),
+                argv=("python", "-m", "bridge.native", JOB_FILE),
+                env_spec=self.env,
+                files={JOB_FILE: job.to_json()},
+                env=env,
+                pass_env=(*filter(None, [endpoint.api_key_env]), *(PASS_ENV[options.hub] if fetched else ())),
+                timeout_s=task.spec.job_timeout_s,
+                keep=(SAMPLES, STATE_FILE),
+            )
+        ]
+
+    def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
+        from bridge.native.collect import collect_dataset
+
+        average = _options(task.spec).average
+        return [
+            collect_dataset(outcome, task, dataset, mark, average or mark.average) for _, dataset, mark in _known(task)
+        ]
+
+
+def info_of(mark: Benchmark) -> DatasetInfo:
+    return DatasetInfo(
+        name=mark.name,
+        backend=NAME,
+        kind="custom" if mark.custom else "generation",
+        description=mark.description,
+        family=mark.name,
+        evaluator=mark.scorer.name,
+        data=mark.hub.modelscope if mark.hub else mark.layout.example,
+        subsets=mark.subsets,
+        num_fewshot=mark.num_fewshot,
+        metric=mark.scorer.metrics[0].name,
+    )
+
+
+def settings_of(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, Any]:
+    """The fields of a request besides model and messages."""
+    generation: GenerationSpec = task.generation(dataset)
+    max_tokens = generation.max_tokens
+    if max_tokens is None and "max_completion_tokens" not in generation.extra_body:
+        max_tokens = mark.max_tokens
+    fields = {
+        "temperature": generation.temperature,
+        "max_tokens": max_tokens,
+        "top_p": generation.top_p,
+        "top_k": generation.top_k,
+        "seed": generation.seed,
+        "stop": list(generation.stop) or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
+
+
+def num_fewshot_of(dataset: DatasetSpec, mark: Benchmark) -> int:
+    return mark.num_fewshot if dataset.num_fewshot is None else dataset.num_fewshot
+
+
+def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: NativeOptions) -> DatasetJob:
+    path = _path(task, dataset, mark)
+    return DatasetJob(
+        id=dataset.id,
+        benchmark=mark.name,
+        path=None if path is None else str(path.absolute()),
+        subsets=dataset.subsets,
+        split=dataset.split or mark.split,
+        num_fewshot=num_fewshot_of(dataset, mark),
+        limit=task.spec.limit_of(dataset),
+        repeats=task.spec.repeats_of(dataset),
+        request=settings_of(task, dataset, mark),
+        hub=options.hub,
+    )
+
+
+def _path(task: Task, dataset: DatasetSpec, mark: Benchmark) -> Path | None:
+    """Where the files are; the sub-folder of ``data`` has the benchmark's bare name."""
+    return task.spec.path_of(dataset.model_copy(update={"name": mark.name}))
+
+
+def _store(spec: TaskSpec) -> str:
+    """The run's cache, seen from the job's folder (``rundir``): a run with several models has a folder for each."""
+    return "../" * (2 if len(spec.all_models) == 1 else 3) + "requests.sqlite"
+
+
+def _options(spec: TaskSpec) -> NativeOptions:
+    return read_options(spec.options.get(NAME, {}))
+
+
+def _known(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
+    """The datasets that there is a benchmark for, with their place in the spec."""
+    for dataset in task.datasets:
+        name = dataset.name.removeprefix(_PREFIX)
+        if name in NAMES:
+            yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, benchmark(name)
+
+
+def _settings_problems(task: Task) -> Iterator[Problem]:
+    """What no data could mend."""
+    yield from option_problems(task.spec.options.get(NAME, {}))
+    for dataset in task.datasets:
+        if dataset.name.removeprefix(_PREFIX) not in NAMES:
+            at = f"datasets[{task.spec.datasets.index(dataset)}].name"
+            hint = did_you_mean(dataset.name, NAMES) or f"there are: {', '.join(NAMES)}"
+            yield Problem("", at, f"native has no benchmark {dataset.name!r}", hint)
+    for at, dataset, mark in _known(task):
+        yield from _unknown_subsets(at, dataset, mark.subsets)
+        if dataset.subsets and not mark.subsets and not mark.custom:
+            yield Problem("", f"{at}.subsets", f"{mark.name} has no subsets", "leave it out")
+        if dataset.split is not None and dataset.split not in mark.layout.splits:
+            hint = did_you_mean(dataset.split, mark.layout.splits) or f"there are: {', '.join(mark.layout.splits)}"
+            yield Problem("", f"{at}.split", f"{mark.name} has no split {dataset.split!r}", hint)
+        if mark.max_fewshot is not None and (dataset.num_fewshot or 0) > mark.max_fewshot:
+            message = f"{mark.name} has {mark.max_fewshot} worked examples, not {dataset.num_fewshot}"
+            yield Problem("", f"{at}.num_fewshot", message, f"0 to {mark.max_fewshot}")
+
+
+def _unknown_subsets(at: str, dataset: DatasetSpec, known: tuple[str, ...]) -> Iterator[Problem]:
+    for place, subset in enumerate(dataset.subsets):
+        if known and subset not in known:
+            few = ", ".join(known[:6]) + (", …" if len(known) > 6 else "")
+            hint = did_you_mean(subset, known) or f"there are: {few}"
+            yield Problem("", f"{at}.subsets[{place}]", f"{dataset.name} has no subset {subset!r}", hint)
+
+
+def _data_problems(task: Task, at: str, dataset: DatasetSpec, mark: Benchmark) -> Iterator[Problem]:
+    """Whether the files are there that the settings need."""
+    split = dataset.split or mark.split
+    path = _path(task, dataset, mark)
+    if path is None:
+        yield from _hub_problems(task, at, mark)
+        return
+    if split not in mark.layout.splits:
+        return
+    try:
+        sources = find_sources(mark, path, split)
+    except (DataError, OSError) as error:
+        yield Problem("", f"{at}.path", str(error))
+        return
+    files = tuple(sorted({source.subset for source in sources if source.subset is not None}))
+    if not mark.subsets:
+        yield from _unknown_subsets(at, dataset, files)
+    elif files:
+        known = [subset for subset in dataset.subsets if subset in mark.subsets]
+        for subset in (name for name in known if name not in files):
+            place = dataset.subsets.index(subset)
+            yield Problem("", f"{at}.subsets[{place}]", f"{path}: there is no file of {subset!r} in split {split!r}")
+    examples = [name for name in mark.fewshot_splits if name != split]
+    if num_fewshot_of(dataset, mark) and not any(has_split(mark, path, name) for name in examples):
+        names = " or ".join(map(repr, examples)) or "no split"
+        message = f"{path}: there are no files of {names} to take worked examples from"
+        yield Problem("", f"{at}.num_fewshot", message, f"add them ({mark.layout.example}), or set num_fewshot: 0")
+
+
+def _hub_problems(task: Task, at: str, mark: Benchmark) -> Iterator[Problem]:
+    wanted = task.spec.options.get(NAME, {}).get("hub")
+    hub: HubName = "huggingface" if wanted == "huggingface" else "modelscope"
+    if mark.custom:
+        yield Problem("", f"{at}.path", f"{mark.name} is made of your own files", how_to_get_it(mark))
+    elif not is_installed(hub):
+        message = f"there are no files of {mark.name}, and its hub's library is not installed"
+        yield Problem("", f"{at}.path", message, f"{how_to_get_it(mark)}; or pip install 'evalbridge[hub]' to fetch it")
