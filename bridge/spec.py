@@ -162,7 +162,7 @@ class DatasetSpec(_Part):
         return self
 
 
-Dataset = Annotated[DatasetSpec, BeforeValidator(_from_name)]
+Dataset = Annotated[DatasetSpec, BeforeValidator(_from_name, json_schema_input_type=str | DatasetSpec)]
 
 
 class TaskSpec(_Part):

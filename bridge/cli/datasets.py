@@ -1,0 +1,59 @@
+"""``bridge datasets``"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.columns import columns
+from bridge.cli.ending import ended
+
+if TYPE_CHECKING:
+    from bridge.backend import DatasetInfo
+
+HEADER = ("NAME", "BACKEND", "KIND", "METRIC", "SHOTS", "DESCRIPTION")
+
+
+@ended
+def command(
+    backend: Annotated[str | None, typer.Option(help="Only this backend's.")] = None,
+    search: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those with these words in name or description.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all that is known of each, as JSON.")] = False,
+) -> None:
+    """List the datasets that the backends know.
+
+    A framework's own configurations that are not listed can be named too: opencompass:mmlu_gen_4d595a
+    """
+    found = [info for info in _all(backend) if _fits(info, search)]
+    if as_json:
+        print(json.dumps([asdict(info) for info in found], indent=2, ensure_ascii=False))
+        return
+    print("\n".join(columns(HEADER, [_row(info) for info in found])))
+    if not found:
+        print("no dataset fits; without --search and --backend, all are listed")
+
+
+def _all(backend: str | None) -> Iterator[DatasetInfo]:
+    from bridge.registry import backend as backend_of
+    from bridge.registry import backend_names
+
+    for name in [backend] if backend else backend_names():
+        yield from backend_of(name).datasets().values()
+
+
+def _fits(info: DatasetInfo, search: str | None) -> bool:
+    words = (search or "").casefold().split()
+    text = " ".join((info.name, info.family, info.config, info.description)).casefold()
+    return all(word in text for word in words)
+
+
+def _row(info: DatasetInfo) -> Sequence[str]:
+    kind = f"{info.kind} (unusable)" if info.unusable else info.kind
+    shots = "" if info.num_fewshot is None else str(info.num_fewshot)
+    return info.name, info.backend, kind, info.metric, shots, info.unusable or info.description

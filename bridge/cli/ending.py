@@ -1,0 +1,85 @@
+"""How a command ends: each error as one line on stderr, and the exit code that belongs to it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from bridge.errors import BridgeError, SpecError
+
+P = ParamSpec("P")
+
+MOST_PROBLEMS = 40
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+"""As of any program that the shell ends for writing to a pipe that nobody reads."""
+
+
+def ended(command: Callable[P, int | None]) -> Callable[P, None]:
+    """The command, ending with its exit code whatever happens in it."""
+
+    @functools.wraps(command)
+    def to_its_end(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs) or 0
+            sys.stdout.flush()
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except BrokenPipeError:
+            # Python flushes stdout once more when it ends, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = EXIT_BROKEN_PIPE
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - this is the top
+            code = exit_code(error)
+            tell(error)
+        raise typer.Exit(code)
+
+    return to_its_end
+
+
+def exit_code(error: BaseException) -> int:
+    if isinstance(error, BridgeError):
+        return error.exit_code
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_BUG
+
+
+def messages(error: BaseException) -> list[str]:
+    """One line for each thing that is wrong."""
+    if isinstance(error, SpecError):
+        told = [str(problem) for problem in error.problems[:MOST_PROBLEMS]]
+        more = len(error.problems) - len(told)
+        return [*told, f"… and {more} more"] if more else told
+    if isinstance(error, BridgeError):
+        return [str(error)]
+    if isinstance(error, KeyboardInterrupt):
+        return ["interrupted"]
+    return [f"this is a bug in bridge: {type(error).__name__}: {error} (the traceback is in {_kept(error)})"]
+
+
+def tell(error: BaseException) -> None:
+    """The error's lines on stderr; with ``--debug`` where it comes from, too."""
+    if os.environ.get("BRIDGE_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    for line in messages(error):
+        print(f"bridge: {line}", file=sys.stderr)
+
+
+def _kept(error: BaseException) -> str:
+    """Writes the traceback to a file that can be sent along with a report."""
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="bridge-", suffix=".log", delete=False, encoding="utf-8") as file:
+            file.writelines(traceback.format_exception(error))
+            return file.name
+    except OSError:
+        return "nowhere, for want of a folder to write to: use --debug"

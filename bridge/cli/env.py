@@ -1,0 +1,159 @@
+"""``bridge env``"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from bridge.cli.columns import columns
+from bridge.cli.ending import ended, tell
+from bridge.errors import EnvError, Problem, SpecError, did_you_mean
+
+if TYPE_CHECKING:
+    from bridge.backend import EnvSpec
+    from bridge.env_build import Environment
+
+group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …; default: all.")]
+Named = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+
+
+@group.command()
+@ended
+def build(names: Names = None, quiet: Quiet = False) -> int:
+    """Build environments, side by side; one that is there already is left as it is."""
+    from bridge.cli.progress import watching
+    from bridge.envs import ensure
+    from bridge.progress import Watcher
+
+    async def one(spec: EnvSpec, watcher: Watcher) -> None:
+        watcher.stage(spec.name, "running")
+        try:
+            python = await ensure(spec, progress=lambda line: watcher.stage(spec.name, "running", line))
+        except EnvError:
+            watcher.stage(spec.name, "failed")
+            raise
+        watcher.stage(spec.name, "done", str(python.parent.parent))
+
+    with watching(quiet) as watcher:
+        failed = _each(_chosen(names), lambda spec: one(spec, watcher))
+    return _told(failed)
+
+
+@group.command()
+@ended
+def check(names: Names = None) -> int:
+    """Run the check of environments that are built: whether the framework in them can be imported."""
+    from bridge.envs import check as check_one
+    from bridge.envs import installed
+
+    chosen = [spec for spec in _chosen(names) if names or installed(spec)]
+    if not chosen:
+        print("no environment is built yet; 'bridge env build' builds them all")
+
+    async def one(spec: EnvSpec) -> None:
+        await check_one(spec)
+        print(f"{spec.name}: works")
+
+    return _told(_each(chosen, one))
+
+
+@group.command(name="list")
+@ended
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
+    """List the environments: those that bridge uses, built or not, and those that older versions of it left."""
+    from bridge.envs import env_path, list_environments
+
+    there = {environment.path: environment for environment in list_environments()}
+    used = {env_path(spec): spec for spec in known_environments().values()}
+    rows = [
+        _row(spec.name, spec.version, there.get(path), "built" if path in there else "not built")
+        for path, spec in used.items()
+    ]
+    rows += [_row(left.name, left.version, left, "unused") for path, left in there.items() if path not in used]
+    if as_json:
+        print(json.dumps([dict(zip(HEADER, row, strict=True)) for row in rows], indent=2))
+    else:
+        print("\n".join(columns([name.upper() for name in HEADER], rows)))
+
+
+HEADER = ("name", "version", "state", "python", "size", "built", "path")
+
+
+def _row(name: str, version: str, found: Environment | None, state: str) -> Sequence[str]:
+    if found is None:
+        return name, version, state, "", "", "", ""
+    size = f"{found.size_bytes / 1e6:,.0f} MB"
+    return name, version, state, found.python, size, found.built_at, str(found.path)
+
+
+@group.command()
+@ended
+def remove(
+    names: Named = None,
+    unused: Annotated[bool, typer.Option("--unused", help="All that no backend uses any more.")] = False,
+) -> None:
+    """Delete environments; the next run that needs one builds it again."""
+    from bridge.envs import env_path, list_environments, remove_path
+    from bridge.envs import remove as remove_one
+
+    if not names and not unused:
+        raise SpecError([Problem("bridge env remove", "", "give the names of environments, or --unused")])
+    for spec in _chosen(names) if names else []:
+        print(f"{spec.name}: {'removed' if remove_one(spec) else 'was not there'}")
+    if unused:
+        used = {env_path(spec) for spec in known_environments().values()}
+        for left in list_environments():
+            if left.path not in used:
+                remove_path(left)
+                print(f"{left.path}: removed")
+
+
+def _chosen(names: list[str] | None) -> list[EnvSpec]:
+    known = known_environments()
+    unknown = [name for name in names or [] if name not in known]
+    if unknown:
+        hint = f"one of: {', '.join(known)}"
+        raise SpecError(
+            [Problem(name, "", "there is no such environment", did_you_mean(name, known) or hint) for name in unknown]
+        )
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())
+
+
+def known_environments() -> dict[str, EnvSpec]:
+    """Every environment with a lock, by name: those of the backends, and those that serve models."""
+    from bridge.registry import backend, backend_names
+    from bridge.serve import environment_of
+    from bridge.spec import DeploySpec, ModelSpec
+
+    engines = get_args(DeploySpec.model_fields["engine"].annotation)
+    specs = [backend(name).env for name in backend_names()]
+    specs += [environment_of(ModelSpec(name="-", deploy=DeploySpec(engine=engine, path="-"))) for engine in engines]
+    return {spec.name: spec for spec in specs if spec.lock is not None}
+
+
+def _each(specs: Sequence[EnvSpec], work: Callable[[EnvSpec], Awaitable[None]]) -> list[EnvError]:
+    """Does it for all at the same time; returns what failed, after all have ended."""
+
+    async def everything() -> list[BaseException | None]:
+        return await asyncio.gather(*(work(spec) for spec in specs), return_exceptions=True)
+
+    failed = []
+    for result in asyncio.run(everything()):
+        if isinstance(result, EnvError):
+            failed.append(result)
+        elif result is not None:
+            raise result
+    return failed
+
+
+def _told(failed: Sequence[EnvError]) -> int:
+    for error in failed:
+        tell(error)
+    return failed[0].exit_code if failed else 0

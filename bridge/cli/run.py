@@ -1,0 +1,81 @@
+"""``bridge run``"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.ending import ended, exit_code, messages
+from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile
+
+if TYPE_CHECKING:
+    from bridge.report.schema import Report
+
+
+@ended
+def command(
+    spec: SpecFile = None,
+    backend: Backend = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder of the run; one that exists is gone on with."),
+    ] = None,
+    overrides: Overrides = None,
+    base_url: BaseUrl = None,
+    model: Model = None,
+    datasets: Datasets = None,
+    limit: Limit = None,
+    api_key_env: ApiKeyEnv = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: report, status, exit_code.")] = False,
+) -> int:
+    """Evaluate models on datasets and write one report.
+
+    Either a spec file, or for a first look: bridge run --base-url URL --model NAME --datasets gsm8k arc --limit 20
+
+    The same command with the same --output goes on where it stopped, and asks only what was not answered.
+    """
+    given = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env)
+    try:
+        report, folder = _run(given, output, quiet)
+    except Exception as error:
+        if as_json:
+            _print_json(None, "failed", exit_code(error), messages(error))
+        raise
+    if not quiet or as_json:
+        print_outcome(report, folder, as_json)
+    return report.exit_code
+
+
+def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
+    from bridge.cli.progress import watching
+    from bridge.run import default_output, run
+
+    source = given.read()
+    folder = output or default_output(source.spec)
+    with source.places_named(), watching(quiet) as watcher:
+        return run(source.spec, output=folder, watcher=watcher, argv=["bridge", *sys.argv[1:]]), folder
+
+
+def _print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:
+    path = None if report is None else str(report.absolute())
+    print(json.dumps({"report": path, "status": status, "exit_code": code, "errors": errors}))
+
+
+def print_outcome(report: Report, folder: Path, as_json: bool) -> None:
+    """The end of a run on stdout: its tables, or one JSON object."""
+    if as_json:
+        _print_json(folder / "report.json", report.status.value, report.exit_code, [e.message for e in report.errors])
+        return
+    from rich.console import Console
+
+    from bridge.report.table import report_table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
+    console.print(report_table(report, folder))
