@@ -20,7 +20,7 @@ from bridge.report.numbers import duration_text, interval_text, value_text
 from bridge.report.overview import duration_s, headline, is_overall, primary_rows
 from bridge.report.plot import Axis, axis_for, axis_key, bar
 from bridge.report.schema import ErrorKind, Report, ResultRow
-from bridge.report.text import visible
+from bridge.report.text import visible, well_formed
 
 TEMPLATES = "bridge.report.templates"
 # What could end the script element, or a line inside it, stands as an escape sequence: the same JSON, harmless in HTML.
@@ -119,7 +119,10 @@ def content_policy(style: str, script: str) -> str:
 
 def script_json(value: object) -> str:
     """JSON that can stand inside a script element, whatever text is in it."""
-    text = orjson.dumps(value).decode()
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        text = orjson.dumps(well_formed(value)).decode()
     for char, code in HARMFUL.items():
         text = text.replace(char, code)
     return text
@@ -186,7 +189,7 @@ def _described(row: ResultRow) -> dict[str, str]:
 
 
 def _shown(value: object) -> str:
-    return visible(value if isinstance(value, str) else orjson.dumps(value).decode())
+    return visible(value if isinstance(value, str) else orjson.dumps(well_formed(value), default=str).decode())
 
 
 def _duration(report: Report) -> str:

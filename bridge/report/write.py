@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from bridge.errors import OutputError
 from bridge.report.schema import Report, SampleRecord
+from bridge.report.text import well_formed
 from bridge.rundir import RunDir, write_atomic
 
 SCHEMA_VERSION: str = Report.model_fields["schema_version"].default
@@ -29,7 +31,21 @@ def write_report(rundir: RunDir, report: Report) -> Report:
 def report_json(report: Report) -> bytes:
     import orjson
 
-    return orjson.dumps(report.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(report.model_dump(mode="json"), option=option)
+    except (TypeError, PydanticSerializationError):
+        return orjson.dumps(well_formed(report.model_dump()), option=option)
+
+
+def sample_line(record: SampleRecord) -> bytes:
+    """The record as one line of ``samples/…jsonl``, whatever a model or a dataset put into it."""
+    import orjson
+
+    try:
+        return record.model_dump_json().encode() + b"\n"
+    except PydanticSerializationError:
+        return orjson.dumps(well_formed(record.model_dump()), option=orjson.OPT_APPEND_NEWLINE, default=str)
 
 
 def read_report(path: Path) -> Report:

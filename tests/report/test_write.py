@@ -11,7 +11,7 @@ from fakes import make_record, make_report, make_row, write_samples
 from bridge.errors import OutputError
 from bridge.report.json_schema import report_schema, sample_schema
 from bridge.report.schema import ReportError
-from bridge.report.write import read_report, report_json, samples, write_report
+from bridge.report.write import read_report, report_json, sample_line, samples, write_report
 from bridge.rundir import RunDir
 
 
@@ -85,3 +85,16 @@ def test_schema_describes_what_is_written() -> None:
     record = json.loads(make_record().model_dump_json())
     assert set(record) == set(sample_schema()["properties"]) == set(schema["$defs"]["SampleRecord"]["properties"])
     assert json.loads(json.dumps(schema)) == schema
+
+
+def test_halves_of_characters_do_not_cost_the_report(tmp_path: Path) -> None:
+    half = "half \ud83d of it"
+    error = ReportError(kind="backend", message=half, hint=half)
+    row = make_row(reason=half, settings={half: [half]}, dataset=half, model=half, backend=half, metric=half)
+    write_report(RunDir(tmp_path), make_report(results=(row,), errors=(error,)))
+    assert read_report(tmp_path).errors[0].message == "half \ufffd of it"
+    record = make_record(response=half, target={"deep": [half]})
+    (tmp_path / "s.jsonl").write_bytes(sample_line(record) + sample_line(make_record()))
+    first, second = samples(tmp_path / "s.jsonl")
+    assert first.response == "half \ufffd of it" and first.target == {"deep": ["half \ufffd of it"]}
+    assert second == make_record()
