@@ -135,7 +135,7 @@ class FaultServer:
         await self.stop()
 
     async def restart(self) -> None:
-        server = web.Server(self._handle, access_log=None, handler_cancellation=True)
+        server = web.Server(self._handle, request_factory=_request, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=4096, reuse_address=True)
@@ -219,6 +219,11 @@ class FaultServer:
             "choices": [{"index": at, **said, "finish_reason": "stop"} for at in range(asked.body.get("n") or 1)],
             "usage": {"prompt_tokens": len(asked.prompt), "completion_tokens": len(text), "total_tokens": 0},
         }
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """Of any size: there may be images in it."""
+    return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=1 << 30)
 
 
 def _cut(transport: asyncio.BaseTransport | None) -> None:

@@ -32,7 +32,8 @@ class Transport:
     """A pool of connections to ``base_url``. The key is in the session's headers and nowhere else."""
 
     def __init__(self, base_url: str, api_key: str | None, timeout_s: float, connect_timeout_s: float) -> None:
-        self._base = base_url.rstrip("/")
+        # A key goes before a user and password in the URL: there is one Authorization header.
+        self._base = (str(URL(base_url).with_user(None)) if api_key else base_url).rstrip("/")
         self._secret = (api_key or "").encode()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_timeout_s)
         self._proxy = _proxy_for(URL(self._base))
