@@ -15,6 +15,7 @@ from bridge.manifest import Manifest
 from bridge.plan import Plan, PlannedTask
 from bridge.report.merge import merge
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, SampleRecord, Status
+from bridge.report.write import sample_line
 from bridge.rundir import RunDir, slug
 
 
@@ -147,7 +148,7 @@ def _write_lines(path: Path, samples: Iterable[SampleRecord]) -> int:
     try:
         with aside.open("wb") as file:
             for sample in samples:
-                file.write(sample.model_dump_json().encode() + b"\n")
+                file.write(sample_line(sample))
                 n += 1
         aside.replace(path)
     except OSError as error:
