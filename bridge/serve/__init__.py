@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.backend import EnvSpec
-from bridge.errors import Problem
+from bridge.errors import Problem, SpecError
 from bridge.report.schema import ModelInfo
-from bridge.spec import ModelSpec
+from bridge.serve import external, hub, swift
+from bridge.serve.probe import free_port
+from bridge.serve.served import Served
+from bridge.serve.server import Start, running
+from bridge.spec import DeploySpec, ModelSpec, expanded
 
+__all__ = ["Served", "check", "describe", "environment_of", "serve"]
 
-@dataclass(frozen=True)
-class Served:
-    """A model that answers."""
-
-    base_url: str
-    """Up to and including ``/v1``."""
-    model: str
-    """The model id to send. Of a deployed model it is a one-time name: another one each time."""
-    identity: str
-    """What stands for the model in the key of a cache: the same as long as it is the same model, whatever its id and
-    port are now; another one when its weights or the way they are served change."""
-    info: ModelInfo
-    api_key: str | None = field(default=None, repr=False)
-    api_key_env: str | None = None
-    died: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a server that was started here ends by itself; then ``reason`` says why."""
-    reason: list[str] = field(default_factory=list)
-    """Empty, or one line."""
+OWN_ENV = EnvSpec("bridge")
 
 
 def environment_of(model: ModelSpec) -> EnvSpec:
     """The environment that serving it needs, for ``envs.ensure``; bridge's own for a server that is there."""
-    raise NotImplementedError
+    return OWN_ENV if model.deploy is None else swift.ENV
 
 
 def check(model: ModelSpec, *, field: str = "model") -> list[Problem]:
     """What is wrong with the way the model is given. Looks at files only, asks no network, starts nothing."""
-    raise NotImplementedError
+    if model.deploy is None:
+        return []
+    try:
+        return list(swift.check(model.deploy, f"{field}.deploy"))
+    except SpecError as error:
+        return list(error.problems)
+
+
+def describe(model: ModelSpec) -> ModelInfo:
+    """The model as the report names it, also where it was never served."""
+    if model.endpoint is not None:
+        return external.describe(model, model.endpoint)
+    assert model.deploy is not None
+    return swift.describe(model, model.deploy)
 
 
 @asynccontextmanager
@@ -57,5 +58,46 @@ async def serve(
 
     Raises ServeError where it cannot be reached or started.
     """
-    raise NotImplementedError
-    yield
+    if model.endpoint is not None:
+        async with external.serve(model, model.endpoint) as served:
+            yield served
+    else:
+        assert model.deploy is not None
+        async with _deployed(model, model.deploy, python, concurrency, log, progress) as served:
+            yield served
+
+
+@asynccontextmanager
+async def _deployed(
+    model: ModelSpec, deploy: DeploySpec, python: Path, concurrency: int, log: Path, progress: Callable[[str], None]
+) -> AsyncIterator[Served]:
+    environ = swift.environment(deploy, local=False)
+    path = await hub.locate(expanded(deploy.path), f"model {model.name}", environ)
+    adapters = [await hub.locate(expanded(one), f"adapter of {model.name}", environ) for one in deploy.adapters]
+    settings = swift.arguments(deploy, path=path, adapters=adapters, concurrency=concurrency)
+    port, served_name = free_port(), _one_time_name(model.name)
+    start = Start(
+        what=f"ms-swift with {model.name}",
+        argv=swift.command_line(python, settings, port=port, served_name=served_name),
+        env=swift.environment(deploy, local=all(Path(folder).is_dir() for folder in (path, *adapters))),
+        log=log,
+        host=swift.HOST,
+        port=port,
+        served_name=served_name,
+        listening=swift.LISTENING,
+        timeout_s=deploy.startup_timeout_s,
+        hint=swift.hint,
+    )
+    async with running(start, progress) as server:
+        yield Served(
+            base_url=server.base_url,
+            model=served_name,
+            identity=swift.identity(settings, deploy.env),
+            info=swift.describe(model, deploy),
+            died=server.died,
+            reason=server.reason,
+        )
+
+
+def _one_time_name(name: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}-{secrets.token_hex(6)}"
