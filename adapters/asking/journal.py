@@ -6,10 +6,9 @@ A job that is killed goes on from it: a last line that was half written is cut o
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from bridge.spec import JsonObject
 
@@ -28,7 +27,6 @@ class Journal:
         self.path = path
         self._places: dict[Key, int] = {}
         self._end = 0
-        self._file: BinaryIO | None = None
         for place, end, entry in _lines(path):
             self._places[_key(entry)] = place
             self._end = end
@@ -52,24 +50,13 @@ class Journal:
         """Appends a line; once this returns, the death of the process does not lose it."""
         line = json.dumps({"id": key.sample_id, "repeat": key.repeat, **entry}, ensure_ascii=False)
         data = line.encode("utf-8", "backslashreplace") + b"\n"
-        file = self._file = self._file or self._opened()
-        file.write(data)
-        file.flush()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("r+b" if self.path.exists() else "wb") as file:
+            file.seek(self._end)
+            file.truncate()
+            file.write(data)
         self._places[key] = self._end
         self._end += len(data)
-
-    def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def _opened(self) -> BinaryIO:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = self.path.open("r+b" if self.path.exists() else "wb")
-        file.seek(0, os.SEEK_END)
-        if file.tell() != self._end:
-            file.truncate(self._end)
-            file.seek(self._end)
-        return file
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, JsonObject]]:

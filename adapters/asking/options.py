@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -45,7 +46,7 @@ def _problem(detail: ErrorDetails, backend: str, model: type[Options]) -> Proble
         hint = did_you_mean(given, names) or f"one of: {', '.join(names)}"
         return Problem("", field, "there is no such option", hint)
     if detail["type"] == "literal_error":
-        hint = did_you_mean(str(detail["input"]), detail["ctx"]["expected"].replace("'", "").split(" or "))
+        hint = did_you_mean(str(detail["input"]), re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
         return Problem("", field, f"is {detail['input']!r}; allowed: {detail['ctx']['expected']}", hint)
     return Problem("", field, f"{detail['msg'].removeprefix('Value error, ')} (it is {detail['input']!r})")
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 from bridge.adapters.longbench_write.length import count_words
@@ -33,7 +34,7 @@ class WritingTask:
     type: str
     required_words: int
     language: str
-    """``zh`` where the prompt is mostly Chinese, else ``en``."""
+    """Of the prompt: ``zh`` where it is mostly Chinese, else ``en``."""
 
     def to_json(self) -> JsonObject:
         return asdict(self)
@@ -46,11 +47,7 @@ def file_of(dataset: str, path: Path) -> Path:
 
 def read_tasks(path: Path, limit: int | None) -> list[WritingTask]:
     """The first ``limit`` tasks. Raises DataError."""
-    tasks: list[WritingTask] = []
-    for task in _tasks(path):
-        if len(tasks) == limit:
-            break
-        tasks.append(task)
+    tasks = list(islice(_tasks(path), limit))
     if not tasks:
         raise DataError(f"{path}: there is no row in it")
     return tasks
