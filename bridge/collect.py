@@ -35,6 +35,7 @@ class Collection:
 
     plan: Plan
     rundir: RunDir
+    manifest: Manifest
     results: dict[int, list[BenchmarkResult]] = field(default_factory=dict)
     """By position of the task in the plan."""
     errors: list[ReportError] = field(default_factory=list)
@@ -63,8 +64,9 @@ class Collection:
         for at, planned in enumerate(self.plan.tasks):
             self.results[at] = list(self._recorded(planned))
 
-    def report(self, manifest: Manifest, models: Iterable[ModelInfo], errors: Iterable[ReportError] = ()) -> Report:
+    def report(self, models: Iterable[ModelInfo], errors: Iterable[ReportError] = ()) -> Report:
         """Writes the samples and merges everything; writes no report."""
+        manifest = self.manifest
         written = [
             self._write_samples(planned, result)
             for at, planned in enumerate(self.plan.tasks)
@@ -96,7 +98,11 @@ class Collection:
         for job in planned.jobs():
             folder = job_folder(self.rundir, planned, job.id)
             outcome = earlier_outcome(folder, digest(job)) or not_launched(
-                job, model=planned.task.model.name, folder=folder, reason="the job has not run"
+                job,
+                model=planned.task.model.name,
+                folder=folder,
+                reason="the job has not run",
+                failed_marker=self.manifest.failed_marker,
             )
             yield from self._collect(planned, job, outcome)
 

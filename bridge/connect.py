@@ -56,6 +56,7 @@ async def connect(
     watcher: Watcher,
     stop: StopSignal,
     gateway_concurrency: int,
+    failed_marker: str,
 ) -> AsyncIterator[Connection]:
     """Serves the model, and opens a gateway where ``gateway_concurrency`` is not 0.
 
@@ -73,13 +74,19 @@ async def connect(
             if not gateway_concurrency:
                 yield Connection(model, served, None)
                 return
-            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency) as gateway:
+            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency, failed_marker) as gateway:
                 yield Connection(model, served, gateway)
 
 
 @asynccontextmanager
 async def _gateway(
-    model: ModelSpec, spec: TaskSpec, rundir: RunDir, served: Served, stop: StopSignal, concurrency: int
+    model: ModelSpec,
+    spec: TaskSpec,
+    rundir: RunDir,
+    served: Served,
+    stop: StopSignal,
+    concurrency: int,
+    failed_marker: str,
 ) -> AsyncIterator[Gateway]:
     with RequestStore(rundir.requests) as store:
         client = Client(
@@ -92,14 +99,9 @@ async def _gateway(
             upstream=served.identity,
             rename={model.name: served.model},
         )
-        async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=_marker()) as gateway:
+        async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:
             with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
                 yield gateway
-
-
-def _marker() -> str:
-    """Unlike anything that a model says; of this run alone."""
-    return f"[[unanswered-{secrets.token_hex(16)}]]"
 
 
 @contextmanager

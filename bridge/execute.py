@@ -33,6 +33,7 @@ class Execution:
     plan: Plan
     rundir: RunDir
     watcher: Watcher
+    failed_marker: str
     executed: list[Executed] = field(default_factory=list)
     models: dict[str, ModelInfo] = field(default_factory=dict)
     errors: list[ReportError] = field(default_factory=list)
@@ -125,6 +126,7 @@ class Execution:
             watcher=self.watcher,
             stop=stop,
             gateway_concurrency=min(sum(shares), self.plan.spec.concurrency),
+            failed_marker=self.failed_marker,
         )
         async with AsyncExitStack() as stack:
             yield await self._unless_interrupted(stack.enter_async_context(opening))
@@ -171,7 +173,7 @@ class Execution:
                 folder=folder,
                 job_digest=digest(dry),
                 stop=stop,
-                failed_marker=endpoint.failed_marker,
+                failed_marker=self.failed_marker,
             )
         self.executed.append(Executed(planned, job, outcome))
 
@@ -185,7 +187,13 @@ class Execution:
             for job in planned.jobs():
                 if (id(planned), job.id) not in ran:
                     folder = job_folder(self.rundir, planned, job.id)
-                    outcome = not_launched(job, model=planned.task.model.name, folder=folder, reason=first)
+                    outcome = not_launched(
+                        job,
+                        model=planned.task.model.name,
+                        folder=folder,
+                        reason=first,
+                        failed_marker=self.failed_marker,
+                    )
                     self.executed.append(Executed(planned, job, outcome, never_started=True))
 
     async def _unless_interrupted(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:

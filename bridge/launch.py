@@ -43,7 +43,7 @@ def digest(job: Job) -> str:
 
 
 async def launch(
-    job: Job, *, model: str, python: Path, folder: Path, job_digest: str, stop: StopSignal, failed_marker: str = ""
+    job: Job, *, model: str, python: Path, folder: Path, job_digest: str, stop: StopSignal, failed_marker: str
 ) -> Outcome:
     """Runs the job to its end. Never raises for what the job does: the outcome says it."""
     _prepare(job, folder, job_digest)
@@ -63,9 +63,17 @@ async def launch(
     return outcome
 
 
-def not_launched(job: Job, *, model: str, folder: Path, reason: str) -> Outcome:
+def not_launched(job: Job, *, model: str, folder: Path, reason: str, failed_marker: str) -> Outcome:
     """The outcome of a job whose environment or model was not to be had; what an earlier try left is still there."""
-    return Outcome(job=job.id, backend=job.backend, model=model, dir=folder, exit_code=None, reason=reason, log_tail=())
+    return Outcome(
+        job=job.id,
+        backend=job.backend,
+        model=model,
+        dir=folder,
+        exit_code=None,
+        reason=reason,
+        failed_marker=failed_marker,
+    )
 
 
 def earlier_outcome(folder: Path, job_digest: str) -> Outcome | None:

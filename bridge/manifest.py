@@ -38,6 +38,9 @@ class Manifest(BaseModel):
     argv: tuple[str, ...]
     """The command line of the first invocation."""
     host: dict[str, str]
+    failed_marker: str
+    """Stands in an answer's place where a request finally failed. One for the whole life of the run directory, so
+    that whatever job wrote it, and whenever, it is known for what it is."""
     backends: dict[str, BackendUsed]
 
 
@@ -91,6 +94,8 @@ def _new(plan: Plan, argv: Sequence[str]) -> Manifest:
             "python": platform.python_version(),
             "cpus": str(os.cpu_count() or 0),
         },
+        # Unlike anything that a model says.
+        failed_marker=f"[[unanswered-{secrets.token_hex(16)}]]",
         backends={
             planned.backend.name: BackendUsed(
                 version=planned.backend.env.version or bridge_version(),

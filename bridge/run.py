@@ -69,10 +69,10 @@ def remake_report(root: Path) -> Report:
         raise OutputError(f"{root}: no run in this folder (there is no manifest.json); give a run's own folder")
     with rundir.locked(), _clear_about_the_disk(rundir):
         earlier = read_report(rundir.report_json) if rundir.report_json.exists() else None
-        collection = Collection(recorded_plan(load_spec(rundir.spec)), rundir)
+        collection = Collection(recorded_plan(load_spec(rundir.spec)), rundir, manifest)
         collection.take_recorded()
         models = earlier.models if earlier else [_described(m) for m in collection.plan.spec.all_models]
-        return write_report(rundir, collection.report(manifest, models, _of_the_run(earlier)))
+        return write_report(rundir, collection.report(models, _of_the_run(earlier)))
 
 
 def default_output(spec: TaskSpec) -> Path:
@@ -80,14 +80,14 @@ def default_output(spec: TaskSpec) -> Path:
 
 
 async def _run(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watcher) -> Report:
-    collection = Collection(plan, rundir)
-    execution = Execution(plan, rundir, watcher)
+    collection = Collection(plan, rundir, manifest)
+    execution = Execution(plan, rundir, watcher, manifest.failed_marker)
     pending = collection.take_finished()
     with _interruptible(execution.interrupt):
         await execution.run(pending)
     collection.take(execution.executed)
     models = [execution.models.get(model.name) or _described(model) for model in plan.spec.all_models]
-    return write_report(rundir, collection.report(manifest, models, [*execution.errors, *_stopped(execution)]))
+    return write_report(rundir, collection.report(models, [*execution.errors, *_stopped(execution)]))
 
 
 def _finished(rundir: RunDir, manifest: Manifest) -> Report | None:

@@ -129,8 +129,12 @@ def test_the_time_limit_of_a_job_is_kept(server: ServerThread, tmp_path: Path) -
 
 def test_an_interrupt_leaves_a_report_and_a_run_that_goes_on(server: ServerThread, tmp_path: Path) -> None:
     slow = spec(server, options={"fake": {"pause_s": 0.2}})
-    threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    report = run(slow, output=tmp_path)
+    interrupt = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    try:
+        report = run(slow, output=tmp_path)
+    finally:
+        interrupt.cancel()
     assert report.exit_code == 130
     asked = len(server.server.journal)
     assert 0 < asked < 2 * ROWS
