@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
-from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BackendFailed, BridgeError, Interrupted
+from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BackendFailed, BridgeError, Interrupted, SpecError
 from bridge.native.engine import Engine, OpenDataset
 from bridge.native.job import BASE_URL_ENV, NativeJob, read_job, recipe, samples_file
 from bridge.native.progress import Ledger, read_state
@@ -26,6 +26,9 @@ from bridge.native.scorers.pool import ScorerPool
 
 
 def main(argv: list[str]) -> int:
+    if len(argv) != 1 or BASE_URL_ENV not in os.environ:
+        sys.stderr.write(f"usage: {BASE_URL_ENV}=URL python -m bridge.native job.json\n")
+        return SpecError.exit_code
     path = Path(argv[0])
     folder = path.absolute().parent
     job = read_job(path)

@@ -36,7 +36,7 @@ from bridge.native.job import (
     HubName,
     NativeJob,
 )
-from bridge.native.locate import find_sources, has_split
+from bridge.native.locate import find_sources, has_examples
 from bridge.native.options import NativeOptions, option_problems, read_options
 from bridge.native.readers import DataError
 from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec
@@ -249,7 +249,7 @@ def _data_problems(task: Task, at: str, dataset: DatasetSpec, mark: Benchmark) -
             place = dataset.subsets.index(subset)
             yield Problem("", f"{at}.subsets[{place}]", f"{path}: there is no file of {subset!r} in split {split!r}")
     examples = [name for name in mark.fewshot_splits if name != split]
-    if num_fewshot_of(dataset, mark) and not any(has_split(mark, path, name) for name in examples):
+    if num_fewshot_of(dataset, mark) and not any(has_examples(mark, path, name) for name in examples):
         names = " or ".join(map(repr, examples)) or "no split"
         message = f"{path}: there are no files of {names} to take worked examples from"
         yield Problem("", f"{at}.num_fewshot", message, f"add them ({mark.layout.example}), or set num_fewshot: 0")

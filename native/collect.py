@@ -76,7 +76,7 @@ def collect_dataset(
     total = state.total(1)
     index = SampleIndex(path, repeats, total)
     counts = _Counts()
-    reason = why or outcome.reason or "the job has not run"
+    reason = why or _last_words(outcome) or "the job has not run"
     rows = aggregate(
         _scored(index, state, repeats, counts, f"not asked: {reason}"),
         template=_template(outcome, task, dataset, mark, path),
@@ -96,6 +96,11 @@ def collect_dataset(
         error.model_copy(update={"model": task.model.name, "backend": NAME, "dataset": dataset.id}) for error in errors
     ]
     return BenchmarkResult(dataset.id, tuple(_marked(row, unread) for row in rows), Samples(path, index), tuple(tagged))
+
+
+def _last_words(outcome: Outcome) -> str:
+    said = outcome.log_tail[-1] if outcome.log_tail and outcome.stopped is None else ""
+    return ": ".join(filter(None, [outcome.reason, said]))
 
 
 def _unread(state: DatasetState, reason: str) -> str:

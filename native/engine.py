@@ -8,9 +8,10 @@ window, whatever the size of the dataset.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.endpoint.answer import Answer, EndpointDown, RequestFailed
 from bridge.endpoint.client import Client
@@ -23,7 +24,9 @@ from bridge.native.questions import Question, Questions
 from bridge.native.records import Failure, Record, SampleWriter, is_good
 from bridge.native.scorers.pool import ScorerPool, ScoringFailed
 
+T = TypeVar("T")
 CHAT = "/chat/completions"
+_POLL_S = 0.02
 _BREATH = 200
 """Questions that are passed over before other tasks get their turn."""
 _WAITING_SCORES = 4
@@ -70,7 +73,7 @@ class Engine:
     async def _count(self) -> None:
         """Finds out how much there is to do, aside."""
         for one in self._datasets:
-            expected = await asyncio.to_thread(one.questions.expected)
+            expected = await _in_thread(one.questions.expected)
             state = self._ledger.datasets[one.dataset.id]
             if not state.read_all and expected is not None:
                 state.expected = list(expected.items())
@@ -164,6 +167,16 @@ class Engine:
         record["metadata"] = {"index": question.index, **remarks}
         one.writer.write(question.index, question.repeat, record)
         self._ledger.count(one.dataset.id, is_good(record))
+
+
+async def _in_thread(work: Callable[[], T]) -> T | None:
+    """The result of ``work``, None where it failed; the end of the program does not wait for it."""
+    result: list[T] = []
+    thread = threading.Thread(target=lambda: result.append(work()), daemon=True)
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(_POLL_S)
+    return result[0] if result else None
 
 
 def _asked(model: str, dataset: str, question: Question) -> Record:

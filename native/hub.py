@@ -39,7 +39,7 @@ class HubTable:
         for number, row in enumerate(self.rows, 1):
             yield Line(number, row)
 
-    def count(self) -> int | None:
+    def count(self, most: int | None) -> int | None:
         return len(self.rows) if hasattr(self.rows, "__len__") else None
 
 

@@ -29,44 +29,53 @@ class Source:
 
 
 def find_sources(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
-    """The split's files, subset by subset. Raises DataError, with the layout that is expected, where there are none."""
+    """The split's files, subset by subset. Raises DataError, with the layout that is expected, where there are none.
+
+    ``root`` may be a file: then that is the split, whatever its name.
+    """
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; {_expected(benchmark)}")
-    found = _in_file(benchmark, root, split) if root.is_file() else _in_folder(benchmark, root, split)
-    if not found:
-        raise DataError(f"{root}: has no file of {benchmark.name}'s split {split!r}; {_expected(benchmark)}")
-    return _ordered(benchmark, found)
+    if root.is_file():
+        return [Source(_readable(root), _subset_of_file(benchmark, root, split))]
+    return _some(benchmark, root, split, _in_folder(benchmark, root, split))
 
 
-def has_split(benchmark: Benchmark, root: Path, split: str) -> bool:
+def find_examples(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
+    """The files of a split that worked examples are taken from; beside ``root`` where that is a file."""
+    if not root.is_file():
+        return find_sources(benchmark, root, split)
+    subset = _subset_of_file(benchmark, root, benchmark.split)
+    beside = [source for source in _in_folder(benchmark, root.parent, split) if source.path != root]
+    fitting = [source for source in beside if source.subset in (None, subset)]
+    return _some(benchmark, root.parent, split, fitting)
+
+
+def has_examples(benchmark: Benchmark, root: Path, split: str) -> bool:
     try:
-        return bool(find_sources(benchmark, root, split))
+        return bool(find_examples(benchmark, root, split))
     except DataError:
         return False
+
+
+def _some(benchmark: Benchmark, root: Path, split: str, found: list[Source]) -> list[Source]:
+    if not found:
+        raise DataError(f"{root}: has no file of {benchmark.name}'s split {split!r}; {_expected(benchmark)}")
+    rank = {name: at for at, name in enumerate(benchmark.subsets)}
+    return sorted(found, key=lambda s: (rank.get(s.subset or "", len(rank)), s.subset or "", s.path.name))
+
+
+def _readable(path: Path) -> Path:
+    if not suffix_of(path):
+        raise DataError(f"{path}: not a format that can be read; it is to be one of {', '.join(SUFFIXES)}")
+    return path
 
 
 def _expected(benchmark: Benchmark) -> str:
     return f"expected {benchmark.layout.example}, or a copy of its hub repository"
 
 
-def _ordered(benchmark: Benchmark, found: list[Source]) -> list[Source]:
-    rank = {name: at for at, name in enumerate(benchmark.subsets)}
-    return sorted(found, key=lambda s: (rank.get(s.subset or "", len(rank)), s.subset or "", s.path.name))
-
-
-def _in_file(benchmark: Benchmark, path: Path, split: str) -> list[Source]:
-    """A file given by name is the split that is scored; other splits are looked for beside it."""
-    if not suffix_of(path):
-        raise DataError(f"{path}: not a format that can be read; it is to be one of {', '.join(SUFFIXES)}")
-    if split == benchmark.split:
-        return [Source(path, _subset_of_file(benchmark, path))]
-    beside = [source for source in _in_folder(benchmark, path.parent, split) if source.path != path]
-    subset = _subset_of_file(benchmark, path)
-    return [source for source in beside if source.subset in (None, subset)]
-
-
-def _subset_of_file(benchmark: Benchmark, path: Path) -> str | None:
-    names = benchmark.layout.splits[benchmark.split]
+def _subset_of_file(benchmark: Benchmark, path: Path, split: str) -> str | None:
+    names = benchmark.layout.splits[split]
     for pattern in benchmark.layout.files:
         found = _regex(pattern.rsplit("/", 1)[-1], names, suffix_of(path)).fullmatch(path.name)
         if found and "subset" in found.groupdict():

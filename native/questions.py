@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from typing import Protocol
 from bridge.native.benchmark import Benchmark, Message, Sample
 from bridge.native.benchmarks import benchmark
 from bridge.native.job import DatasetJob
-from bridge.native.locate import Source, find_sources
+from bridge.native.locate import Source, find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line, count_rows, read_rows
 
@@ -32,8 +32,8 @@ class Table(Protocol):
 
     def lines(self) -> Iterator[Line]: ...
 
-    def count(self) -> int | None:
-        """Number of rows, where it can be had without reading them all as samples."""
+    def count(self, most: int | None) -> int | None:
+        """Number of rows, counted up to ``most``; None where only reading them would tell."""
         ...
 
 
@@ -69,8 +69,8 @@ class FileTable:
     def lines(self) -> Iterator[Line]:
         return read_rows(self.source.path, self.columns)
 
-    def count(self) -> int | None:
-        return count_rows(self.source.path, self.columns)
+    def count(self, most: int | None) -> int | None:
+        return count_rows(self.source.path, self.columns, most)
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Questions:
             return None
         counts: dict[str | None, int] = {}
         for table in self.tables:
-            rows = table.count()
+            rows = table.count(self.dataset.limit)
             if rows is None:
                 return None
             counts[table.subset] = counts.get(table.subset, 0) + rows
@@ -188,8 +188,8 @@ class Questions:
 def questions_of(dataset: DatasetJob) -> Questions:
     """Opens a dataset. Raises DataError where its files are not to be had."""
     mark = benchmark(dataset.benchmark)
-    tables = tables_of(dataset, mark, dataset.split)
-    questions = Questions(dataset, mark, _wanted(tables, dataset, mark))
+    tables = _tables(dataset, mark, dataset.split, find_sources)
+    questions = Questions(dataset, mark, _wanted(tables, dataset))
     if mark.subsets and not questions.many_in_a_table and not dataset.subsets:
         there = {table.subset for table in tables}
         if missing := [name for name in mark.subsets if name not in there]:
@@ -198,25 +198,26 @@ def questions_of(dataset: DatasetJob) -> Questions:
     return questions
 
 
-def tables_of(dataset: DatasetJob, mark: Benchmark, split: str) -> list[Table]:
+def example_tables(dataset: DatasetJob, mark: Benchmark) -> list[Table]:
+    """Where worked examples come from: the first split that is there and is not the one that is scored."""
+    tried = [split for split in mark.fewshot_splits if split != dataset.split]
+    reason = "the benchmark has no split for them"
+    for split in tried:
+        try:
+            return _tables(dataset, mark, split, find_examples)
+        except DataError as error:
+            reason = str(error)
+    raise DataError(f"{dataset.id}: no worked examples: {reason}; set num_fewshot: 0 to go without")
+
+
+def _tables(
+    dataset: DatasetJob, mark: Benchmark, split: str, find: Callable[[Benchmark, Path, str], list[Source]]
+) -> list[Table]:
     if dataset.path is None:
         from bridge.native.hub import hub_tables
 
         return list(hub_tables(dataset.hub, mark, split, dataset.subsets))
-    return [FileTable(source, mark.layout.columns) for source in find_sources(mark, Path(dataset.path), split)]
-
-
-def example_tables(dataset: DatasetJob, mark: Benchmark) -> list[Table]:
-    """Where worked examples come from: the first split that is there and is not the one that is scored."""
-    tried = [split for split in mark.fewshot_splits if split != dataset.split]
-    for split in tried:
-        try:
-            return tables_of(dataset, mark, split)
-        except DataError as error:
-            reason = error
-    if not tried:
-        raise DataError(f"{dataset.id}: has no split that worked examples could be taken from; set num_fewshot: 0")
-    raise DataError(f"{dataset.id}: no worked examples: {reason}; set num_fewshot: 0 to go without")
+    return [FileTable(source, mark.layout.columns) for source in find(mark, Path(dataset.path), split)]
 
 
 def data_files(questions: Questions) -> list[tuple[str, int, int]]:
@@ -235,7 +236,7 @@ def source_code(mark: Benchmark) -> bytes:
     return Path(file).read_bytes() if file else b""
 
 
-def _wanted(tables: list[Table], dataset: DatasetJob, mark: Benchmark) -> list[Table]:
+def _wanted(tables: list[Table], dataset: DatasetJob) -> list[Table]:
     """The tables of the subsets that are asked for. Raises DataError for a subset that there is none of."""
     if not dataset.subsets:
         return tables

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TextIO, cast
 
@@ -63,18 +64,18 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Line]:
         raise DataError(f"{path}: cannot be read: {reason}") from error
 
 
-def count_rows(path: Path, columns: Sequence[str] = ()) -> int | None:
-    """How many rows the file has, broken ones included; None where only reading it all would tell."""
+def count_rows(path: Path, columns: Sequence[str] = (), most: int | None = None) -> int | None:
+    """How many rows the file has, broken ones included, counted up to ``most``; None where only reading would tell."""
     kind = suffix_of(path)
     try:
         if kind == ".parquet":
             return int(_parquet_file(path).metadata.num_rows)
         if kind == ".jsonl":
             with path.open("rb") as lines:
-                return sum(1 for line in lines if not line.isspace())
+                return sum(1 for _ in islice((line for line in lines if not line.isspace()), most))
         if kind.removesuffix(".gz") == ".json":
             return None
-        return sum(1 for _ in read_rows(path, columns))
+        return sum(1 for _ in islice(read_rows(path, columns), most))
     except (OSError, DataError):
         return None
 
