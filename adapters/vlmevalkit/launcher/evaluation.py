@@ -1,0 +1,303 @@
+"""One dataset, in a process of its own: its rows are asked, and those that were answered are scored by VLMEvalKit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import custom, kit, models, rows, standins, watch
+from .progress import Progress
+from .sources import AnyChecksum, Source, lay_out
+
+ALIAS = "model"
+"""The model's name in VLMEvalKit's file names, where a name with a slash or a suffix would do harm."""
+WORK = Path("work")
+RESULT = Path("result.json")
+SAMPLES = Path("samples.jsonl")
+CALLS = Path("stand-ins.txt")
+MOST_PASSES = 4
+
+
+class NotScored(Exception):
+    """The dataset as a whole has no score; one line for the user."""
+
+
+@dataclass
+class Scored:
+    """What VLMEvalKit made of the rows that it was given."""
+
+    metrics: Any = None
+    """What ``evaluate`` returned: a list of records, or a mapping."""
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Index → the columns that its scorer added to the predictions."""
+    extracted: dict[str, Any] = field(default_factory=dict)
+    hits: dict[str, float] = field(default_factory=dict)
+    unscored: dict[str, str] = field(default_factory=dict)
+    """Index → why a row that was answered has no score."""
+
+
+def evaluate(job: dict[str, Any], item: dict[str, Any], progress: Progress) -> None:
+    """Writes ``result.json`` and ``samples.jsonl`` into the working directory, whatever happens."""
+    result: dict[str, Any] = {"vlmevalkit": kit.version(), "error": None, "repeats": []}
+    standins.write_calls_to(CALLS.absolute())
+    try:
+        dataset, source = _build(job, item)
+        result["source"] = asdict(source)
+        result["rows"] = len(dataset.data) + len(source.refused)
+        with SAMPLES.open("w", encoding="utf-8") as samples:
+            for repeat in range(item["repeats"]):
+                result["repeats"].append(_run(job, item, dataset, source, repeat, samples, progress))
+    except Exception as error:  # noqa: BLE001: whatever fails is this one dataset's failure, and is told
+        result["error"] = _told(error)
+        _log(error)
+    RESULT.write_text(json.dumps(result, default=str), encoding="utf-8")
+
+
+def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
+    """The dataset with the rows that are to be asked."""
+    family = kit.family_of(item["class"])
+    shared = Path(job["lmu_data"]) if job["lmu_data"] else None
+    if item["layout"] == "tsv":
+        lmu = Path("lmu").absolute()
+        source = lay_out(item, family, lmu, shared)
+        for part in kit.module("dataset").DATASET_CLASSES:
+            if "DATASET_MD5" in vars(part):
+                part.DATASET_MD5 = AnyChecksum()
+    else:
+        lmu, source = shared or Path.home() / "LMUData", Source(official=not item["path"])
+        lmu.mkdir(parents=True, exist_ok=True)
+        if item["path"]:
+            _point_at(Path(item["path"]), family)
+    kit.quiet_environment(lmu)
+    os.environ |= {"SPLIT_THINK": "1"} if item["split_thinking"] else {}
+    os.environ["PRED_FORMAT"] = item["pred_format"]
+    dataset = family(dataset=item["name"], **item["kwargs"])
+    rows.select(dataset, item)
+    if not len(dataset.data):
+        raise rows.NoRows("there is no row to ask")
+    return dataset, source
+
+
+def _point_at(folder: Path, family: Any) -> None:
+    """A dataset with files of its own kind is read from this folder, and nothing is downloaded."""
+
+    def no_download(*_: Any, **__: Any) -> None:
+        raise NotScored(f"{folder} does not hold all files of this dataset, and nothing is downloaded beside a 'path'")
+
+    for module in kit.modules():
+        if "get_cache_path" in vars(module):
+            module.__dict__["get_cache_path"] = lambda *_, **__: str(folder)
+        if "snapshot_download" in vars(module):
+            module.__dict__["snapshot_download"] = no_download
+    expected = getattr(family, "MD5", "")
+    home = kit.module(family.__module__.removeprefix("vlmeval."))
+    if expected and "md5" in vars(home):
+        home.__dict__["md5"] = lambda _: expected
+
+
+def _run(
+    job: dict[str, Any], item: dict[str, Any], dataset: Any, source: Source, repeat: int, samples: Any, progress: Progress
+) -> dict[str, Any]:
+    """One pass: ask everything, score what was answered. Returns its part of the result."""
+    table = dataset.data.copy()
+    models.asked.clear()
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir()
+    part: dict[str, Any] = {"error": None, "metrics": None}
+    scored = Scored()
+    predictions = WORK / f"{ALIAS}_{item['name']}.{item['pred_format']}"
+    try:
+        _infer(job, item, dataset, progress)
+        progress.stage("score")
+        unanswered = {key for key, one in models.asked.items() if one.error}
+        scored = _score(job, item, dataset, table, predictions, unanswered)
+        part["metrics"] = scored.metrics
+    except Exception as error:  # noqa: BLE001: as above; what was answered is still written
+        part["error"] = _told(error)
+        _log(error)
+    _write_samples(item, table, source, scored, repeat, samples)
+    dataset.data = table
+    return part
+
+
+def _infer(job: dict[str, Any], item: dict[str, Any], dataset: Any, progress: Progress) -> None:
+    """VLMEvalKit's own inference; a prompt that cannot be built is one sample's failure."""
+    model = gateway = models.gateway_model(job, item)
+    for owner in (dataset, gateway):
+        owner.build_prompt = _guarded(owner.build_prompt)
+    progress.stage("infer")
+    progress.total(len(dataset.data))
+    watch.fresh()
+    watch.on_done = progress.step
+    common = {"work_dir": str(WORK), "model_name": ALIAS, "dataset": dataset, "api_nproc": job["concurrency"]}
+    try:
+        if dataset.MODALITY == "VIDEO":
+            kit.module("inference_video").infer_data_job_video(model, **common)
+        elif dataset.TYPE == "MT":
+            kit.module("inference_mt").infer_data_job_mt(model, **common)
+        else:
+            kit.module("inference").infer_data_job(model, **common)
+    finally:
+        watch.on_done = lambda: None
+        del dataset.build_prompt
+
+
+def _guarded(build: Any) -> Any:
+    def build_prompt(line: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return build(line, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001: any failure is this one sample's
+            reason = f"the prompt could not be built: {_told(error)}"
+            return [{"type": "text", "value": models.NOT_ASKABLE}, {"type": "text", "value": reason}]
+
+    return build_prompt
+
+
+def _score(
+    job: dict[str, Any], item: dict[str, Any], dataset: Any, table: Any, predictions: Path, unanswered: set[str]
+) -> Scored:
+    """VLMEvalKit scores the rows that were answered; again without those whose score it drew or could not judge."""
+    lost = dict.fromkeys(rows.partners(table, item["group"], unanswered), "its group lost a sample that has no answer")
+    unscored: dict[str, str] = {}
+    for number in range(1, MOST_PASSES + 1):
+        kept = _keep(predictions, number, unanswered | lost.keys() | unscored.keys())
+        if kept is None:
+            raise NotScored(f"no sample has an answer that can be scored; first: {_first_reason(unscored)}")
+        notes = watch.fresh()
+        if item["scorer"]:
+            return _scored_by_us(job, item, table, unanswered)
+        metrics = _scored_by_kit(job, item, dataset, kept)
+        if watch.UNKNOWN in notes.flaws:
+            raise NotScored(f"{notes.flaws[watch.UNKNOWN]}, and it cannot be told for which samples")
+        if not notes.flaws:
+            details = _details(kept)
+            return Scored(metrics, details, notes.extracted, notes.hits, {**lost, **unscored})
+        unscored |= notes.flaws
+        lost |= dict.fromkeys(
+            rows.partners(table, item["group"], set(unscored)), "its group lost a sample that has no score"
+        )
+    raise NotScored(f"after {MOST_PASSES} passes there are still scores that were not judged")
+
+
+def _scored_by_us(job: dict[str, Any], item: dict[str, Any], table: Any, unanswered: set[str]) -> Scored:
+    columns = [column for column in ("index", "question", "answer", "choices") if column in table]
+    records = {str(record["index"]): record for record in table[columns].astype(str).to_dict("records")}
+    answered = {key: record for key, record in records.items() if key not in unanswered}
+    custom.score_all(item["scorer"], answered, job["concurrency"])
+    notes = watch.notes
+    return Scored(extracted=notes.extracted, hits=notes.hits, unscored=notes.flaws)
+
+
+def _first_reason(unscored: dict[str, str]) -> str:
+    errors = [one.error for one in models.asked.values() if one.error]
+    return next(iter([*errors, *unscored.values()]), "unknown")
+
+
+def _keep(predictions: Path, number: int, without: set[str]) -> Path | None:
+    """The predictions without some rows, in a folder of their own from the second pass on; None where none is left."""
+    load, dump = kit.module("smp").load, kit.module("smp").dump
+    table = load(str(predictions))
+    left = table[~table["index"].astype(str).isin(without)]
+    if not len(left):
+        return None
+    if number == 1 and len(left) == len(table):
+        shutil.copy(predictions, WORK / f"all{predictions.suffix}")
+        return predictions
+    folder = WORK / f"pass{number}"
+    folder.mkdir()
+    dump(left, str(folder / predictions.name))
+    return folder / predictions.name
+
+
+def _scored_by_kit(job: dict[str, Any], item: dict[str, Any], dataset: Any, predictions: Path) -> Any:
+    """What ``evaluate`` returns, as plain data. Raises NotScored where it is no score."""
+    judge = {"model": item["judge_name"], "nproc": job["concurrency"], "retry": 1, "timeout": 600, "verbose": False}
+    models.use_judge(job["judge"] if item["judge"] == "judge" else None)
+    watch.scoring(True)
+    try:
+        returned = dataset.evaluate(str(predictions), **judge, **item["judge_args"])
+    finally:
+        watch.scoring(False)
+    if called := standins.calls(CALLS):
+        raise NotScored(f"its scorer needs {', '.join(called)}, which is not in this environment")
+    plain = _plain(returned)
+    if not plain:
+        raise NotScored("VLMEvalKit returned no score")
+    return plain
+
+
+def _plain(returned: Any) -> Any:
+    if hasattr(returned, "to_dict") and hasattr(returned, "columns"):
+        return [{str(k): _cell(v) for k, v in record.items()} for record in returned.to_dict("records")]
+    if isinstance(returned, dict):
+        return {str(key): _plain(value) for key, value in returned.items()}
+    if isinstance(returned, list | tuple):
+        return [_plain(value) for value in returned]
+    return _cell(returned)
+
+
+def _cell(value: Any) -> Any:
+    """A number, text or None, whatever kind of number it was; what is not a number is None."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if value == value else None
+    return str(value)
+
+
+def _details(predictions: Path) -> dict[str, dict[str, Any]]:
+    """What the scorer added to the predictions, from every table that it left beside them."""
+    known = set(kit.module("smp").load(str(predictions)).columns)
+    details: dict[str, dict[str, Any]] = {}
+    for path in sorted(predictions.parent.glob(f"{predictions.stem}_*")):
+        if path.suffix not in (".tsv", ".xlsx", ".csv"):
+            continue
+        table = kit.module("smp").load(str(path))
+        if "index" not in table or len(table) > 10 * len(models.asked):
+            continue
+        added = [column for column in table.columns if column not in known]
+        for record in table.to_dict("records"):
+            cells = {str(column): _cell(record[column]) for column in added}
+            details.setdefault(str(record["index"]), {}).update(cells)
+    return details
+
+
+_COLUMNS = ("answer", "category", "l2-category", "l2_category", "split", "question_type", "choices", "image_path")
+
+
+def _write_samples(
+    item: dict[str, Any], table: Any, source: Source, scored: Scored, repeat: int, samples: Any
+) -> None:
+    """A line per row that was to be asked, in the dataset's order; rows that were refused come last."""
+    group_of = rows.groups(table, item["group"])
+    meta = [column for column in _COLUMNS if column in table]
+    for record in table[["index", *meta]].to_dict("records"):
+        key = str(record["index"])
+        one = models.asked.get(key) or models.Asked(error="it was never asked")
+        line = {"index": key, "repeat": repeat, "group": group_of[key], **asdict(one)}
+        line["row"] = {column: _cell(record[column]) for column in meta}
+        line["unscored"] = scored.unscored.get(key)
+        line["extracted"] = _cell(scored.extracted.get(key))
+        line["hit"] = scored.hits.get(key)
+        line["details"] = scored.details.get(key, {})
+        samples.write(json.dumps(line, ensure_ascii=False) + "\n")
+    for key, reason in source.refused.items():
+        samples.write(json.dumps({"index": key, "repeat": repeat, "error": reason}, ensure_ascii=False) + "\n")
+
+
+def _told(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or "(no message)"
+    known = isinstance(error, NotScored | models.JudgeDown | rows.NoRows) or type(error).__name__ == "BadTable"
+    return text if known else f"{type(error).__name__}: {text}"
+
+
+def _log(error: BaseException) -> None:
+    import traceback
+
+    traceback.print_exception(error)

@@ -1,0 +1,84 @@
+"""VLMEvalKit itself: imported once, with stand-ins, and made safe to run: no ``eval``, no downloads by questions."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from . import arithmetic, standins
+
+
+def load(packages: Sequence[str], source: str | None = None) -> None:
+    """Imports everything that an evaluation needs. ``source``: a folder with an upstream ``vlmeval`` in it."""
+    if source:
+        sys.path.insert(0, source)
+    standins.install(packages)
+    warnings.filterwarnings("ignore")
+    gc.disable()
+    for name in ("dataset", "api", "inference", "inference_mt", "inference_video", "utils"):
+        module(name)
+    _withhold_eval()
+    standins.seal()
+    gc.enable()
+    gc.freeze()
+
+
+def module(name: str) -> Any:
+    """A module of VLMEvalKit by its name below ``vlmeval``."""
+    return import_module(f"vlmeval.{name}")
+
+
+def version() -> str:
+    """As its package says; upstream checkouts say so in ``__init__`` only."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("ms-vlmeval")
+    except PackageNotFoundError:
+        return str(getattr(sys.modules["vlmeval"], "__version__", "unknown"))
+
+
+def family_of(name: str) -> Any:
+    """The class that evaluates the dataset of that name. Raises LookupError."""
+    datasets = module("dataset")
+    named = getattr(datasets, name, None)
+    if isinstance(named, type):
+        return named
+    for family in datasets.DATASET_CLASSES:
+        if name in family.supported_datasets():
+            return family
+    raise LookupError(f"VLMEvalKit {version()} has no dataset {name!r}")
+
+
+def everywhere(name: str, original: Any, replacement: Any) -> None:
+    """Replaces a function in every module of VLMEvalKit that has imported it by name."""
+    for mod in modules():
+        if mod.__dict__.get(name) is original:
+            setattr(mod, name, replacement)
+
+
+def modules() -> Iterator[ModuleType]:
+    for name, mod in list(sys.modules.items()):
+        if name.split(".")[0] == "vlmeval" and not standins.is_stand_in(mod):
+            yield mod
+
+
+def quiet_environment(data: Path) -> None:
+    """What VLMEvalKit reads from the environment: set to what bridge wants, whatever it was."""
+    for name in ("MMEVAL_ROOT", "EVAL_FORMAT", "SPLIT_THINK", "VERBOSE", "FWD_API", "BOYUE", "LOCAL_LLM", "EVAL_PROXY"):
+        os.environ.pop(name, None)
+    os.environ |= {"LMUData": str(data), "PRED_FORMAT": "tsv", "WORLD_SIZE": "1", "RANK": "0"}
+
+
+def _withhold_eval() -> None:
+    """The name ``eval`` in a module's own namespace goes before the builtin one."""
+    for mod in modules():
+        mod.__dict__["eval"] = arithmetic.evaluate
