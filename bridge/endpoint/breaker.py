@@ -54,10 +54,16 @@ class Breaker:
         return self._probing is not None
 
     async def verdict(self) -> None:
-        """Waits until it is known whether the endpoint is there. Raises ``EndpointDown``."""
+        """Waits until the probe has shown whether the endpoint is there. Raises ``EndpointDown`` where it is not."""
         if self._probing:
             await asyncio.shield(self._probing)
         self.check()
+
+    def doubt(self) -> None:
+        """Probes the endpoint, unless that is under way."""
+        self._disarm()
+        if not self._probing and not self.reason:
+            self._probing = asyncio.create_task(self._probe_until_known())
 
     def check(self) -> None:
         """Raises ``EndpointDown`` where the endpoint is given up."""
@@ -124,21 +130,15 @@ class Breaker:
 
     def _connection_broke(self) -> None:
         self._broken += 1
-        if self.in_doubt or self.reason:
-            return
         if self._broken >= BROKEN_IN_A_ROW:
-            self._start_probing()
+            self.doubt()
         elif self._alarm is None:
-            self._alarm = asyncio.get_running_loop().call_later(BROKEN_FOR_S, self._start_probing)
+            self._alarm = asyncio.get_running_loop().call_later(BROKEN_FOR_S, self.doubt)
 
     def _disarm(self) -> None:
         if self._alarm:
             self._alarm.cancel()
             self._alarm = None
-
-    def _start_probing(self) -> None:
-        self._disarm()
-        self._probing = asyncio.create_task(self._probe_until_known())
 
     async def _probe_until_known(self) -> None:
         loop = asyncio.get_running_loop()

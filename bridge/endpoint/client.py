@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -95,7 +96,10 @@ class Client:
 
     def find(self, request: Request) -> Answer | None:
         """The answer from the cache, where it is there."""
-        stored = self._store.get(request.key) if self._store else None
+        if self._store is None:
+            return None
+        with self._keeping():
+            stored = self._store.get(request.key)
         if stored is None:
             return None
         answer = Answer(200, stored.body, 0, True, stored.latency_s or 0.0)
@@ -129,8 +133,12 @@ class Client:
         self._store.note(_record(request, status, error=kind, message=str(failure)))
 
     async def models(self) -> Response:
-        """What the server says of its models. Raises ``TryFailed``."""
-        return await self._transport.get("/models")
+        """What the server says of its models, under the names that requests have. Raises ``TryFailed``."""
+        said = await self._transport.get("/models")
+        body = said.body
+        for name, served in self._rename.items():
+            body = body.replace(orjson.dumps(served), orjson.dumps(name))
+        return said._replace(body=body)
 
     async def _until_answered(self, request: Request) -> Answer:
         payload = orjson.dumps(self._as_served(request.body))
@@ -140,9 +148,16 @@ class Client:
             except TryFailed as failure:
                 self._breaker.try_failed(failure)
                 if not failure.passing or request.tries > self._max_retries or not request.wanted:
-                    self._breaker.finally_failed(failure)
+                    await self._give_up(failure)
                     raise _finally(failure, request.tries) from None
                 await self._breaker.pause(wait_s(request.tries, failure.retry_after))
+
+    async def _give_up(self, failure: TryFailed) -> None:
+        """Raises ``EndpointDown`` where it was not the request that failed, but the server that is gone."""
+        if failure.kind == "connection":
+            self._breaker.doubt()
+            await self._breaker.verdict()
+        self._breaker.finally_failed(failure)
 
     async def _in_turn(self, request: Request, payload: bytes) -> Answer:
         """One try, when there is room for it."""
@@ -203,8 +218,13 @@ class Client:
             completion_tokens=usage.get("completion_tokens"),
             finish_reason=answer.finish_reason,
         )
-        try:
+        with self._keeping():
             await self._store.add(record, answer.body)
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        try:
+            yield
         except StoreError as error:
             # Whatever is asked from here on would be lost, too.
             self._breaker.trip(str(error))

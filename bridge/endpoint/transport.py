@@ -124,6 +124,8 @@ class Transport:
                 return TryFailed("connection", "the host's name cannot be resolved", passing=True)
             case aiohttp.ServerDisconnectedError():
                 return TryFailed("connection", "the server closed the connection without an answer", passing=True)
+            case aiohttp.ClientSSLError():
+                return TryFailed("connection", one_line(f"no TLS connection: {error}"), passing=True)
             case OSError(errno=int(number)) if number > 0:
                 return TryFailed("connection", os.strerror(number).lower(), passing=True)
             case _:

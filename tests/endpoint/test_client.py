@@ -426,3 +426,19 @@ async def test_a_proxy_is_used_for_hosts_elsewhere_only(
         elsewhere = await new_client(base_url="http://models.example/v1")
         await elsewhere.ask(CHAT, greedy("x"), job="j")
         assert (len(server.journal), len(proxy.journal)) == (1, 1)
+
+
+async def test_without_retries_a_dead_server_is_no_failed_request(new_client: NewClient, hasty: None) -> None:
+    client = await new_client(max_retries=0, base_url="http://127.0.0.1:9/v1")
+    assert {type(result) for result in await ask_all(client, 100)} == {EndpointDown}
+
+
+async def test_without_retries_a_broken_connection_is_one(
+    new_client: NewClient, server: FaultServer, hasty: None
+) -> None:
+    client = await new_client(max_retries=0)
+    server.rule = lambda body: Fault(mode="reset") if body["messages"][0]["content"].endswith("7") else OK
+    results = await ask_all(client, 50)
+    failed = [result for result in results if isinstance(result, RequestFailed)]
+    assert [(one.kind, one.tries) for one in failed] == [("connection", 1)] * 5
+    assert sum(isinstance(result, Answer) for result in results) == 45
