@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from sqlite3 import connect
 from typing import Any
@@ -352,6 +353,25 @@ async def test_a_host_that_is_not_there(new_client: NewClient, hasty: None) -> N
     client = await new_client(base_url="http://no-such-host.invalid:9/v1")
     with pytest.raises(EndpointDown, match="name cannot be resolved"):
         await asyncio.wait_for(client.ask(CHAT, greedy("x"), job="j"), 20)
+
+
+async def test_a_port_that_speaks_no_tls(new_client: NewClient, server: FaultServer, hasty: None) -> None:
+    client = await new_client(base_url=server.base_url.replace("http:", "https:"))
+    with pytest.raises(EndpointDown, match="no TLS connection"):
+        await client.ask(CHAT, greedy("x"), job="j")
+
+
+async def test_a_host_that_does_not_answer_at_all(new_client: NewClient, hasty: None) -> None:
+    """Its queue of connections is full, so that the next one gets no reply."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as stack:
+        for _ in range(4):
+            held = stack.enter_context(socket.socket())
+            held.setblocking(False)
+            held.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        client = await new_client(base_url=url, connect_timeout_s=0.2, max_retries=0)
+        with pytest.raises(EndpointDown, match="no connection in 0.2 s"):
+            await asyncio.wait_for(client.ask(CHAT, greedy("x"), job="j"), 10)
 
 
 async def test_a_port_that_speaks_no_http(new_client: NewClient, hasty: None) -> None:

@@ -81,6 +81,20 @@ async def test_the_models(errors: Framework, server: FaultServer) -> None:
         assert "connection refused" in (await response.json())["error"]["message"]
 
 
+async def test_a_model_is_listed_under_the_name_that_jobs_send(
+    new_client: NewClient, session: aiohttp.ClientSession, server: FaultServer
+) -> None:
+    server.model = "once-4711"
+    client = await new_client(rename={"qwen": "once-4711"})
+    async with Gateway(client, token="t", failed_marker=MARKER) as gateway:
+        gateway.register("one", on_failure="error", concurrency=1)
+        framework = Framework(gateway, session, "one")
+        async with session.get(framework.url + "/models", headers=framework.headers) as response:
+            assert [model["id"] for model in (await response.json())["data"]] == ["qwen"]
+        await framework.text(greedy("x", model="qwen"))
+    assert server.journal[0].body["model"] == "once-4711"
+
+
 async def test_it_listens_on_this_machine_only(gateway: Gateway) -> None:
     assert gateway.job_url("errors") == f"http://127.0.0.1:{gateway.port}/s/errors/v1"
     assert gateway.job_url("a/b c") == f"http://127.0.0.1:{gateway.port}/s/a%2Fb%20c/v1"

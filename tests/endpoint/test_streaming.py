@@ -89,10 +89,8 @@ async def test_a_kept_answer_is_told_as_a_stream(errors: Streams, server: FaultS
 async def test_usage_is_passed_on_where_it_was_asked_for(errors: Streams, client: Client) -> None:
     _, told = await errors.read(streamed("x", stream_options={"include_usage": True}))
     assert told[-2]["usage"]["prompt_tokens"] == 1
-    assert (await client.ask(CHAT, greedy("x"), job="j")).usage == {
-        "prompt_tokens": 1,
-        "completion_tokens": len(answer_to("x")),
-    }
+    kept = await client.ask(CHAT, greedy("x"), job="j")
+    assert kept.usage == {"prompt_tokens": 1, "completion_tokens": len(answer_to("x"))}
 
 
 async def test_a_completion_streams_too(errors: Streams, server: FaultServer) -> None:
