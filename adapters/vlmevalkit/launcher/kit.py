@@ -24,6 +24,7 @@ def load(packages: Sequence[str], source: str | None = None) -> None:
     gc.disable()
     for name in ("dataset", "api", "inference", "inference_mt", "inference_video", "utils"):
         module(name)
+    _mend_imports()
     _withhold_eval()
     standins.seal()
     gc.enable()
@@ -76,6 +77,15 @@ def quiet_environment(data: Path) -> None:
     for name in ("MMEVAL_ROOT", "EVAL_FORMAT", "SPLIT_THINK", "VERBOSE", "FWD_API", "BOYUE", "LOCAL_LLM", "EVAL_PROXY"):
         os.environ.pop(name, None)
     os.environ |= {"LMUData": str(data), "PRED_FORMAT": "tsv", "WORLD_SIZE": "1", "RANK": "0"}
+
+
+def _mend_imports() -> None:
+    """Three scorers of 0.0.20 import names from where they no longer are, and so cannot be imported at all."""
+    smp = module("smp")
+    for name in ("dump", "load"):
+        setattr(sys.modules["vlmeval"], name, getattr(smp, name))
+    for name in ("", ".log", ".file", ".misc"):
+        sys.modules.setdefault(f"vlmeval.dataset.smp{name}", module(f"smp{name}"))
 
 
 def _withhold_eval() -> None:
