@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -36,7 +37,7 @@ def command(
         return
     print("\n".join(columns(HEADER, [_row(info) for info in found])))
     if not found:
-        print("no dataset fits; without --search and --backend, all are listed")
+        print("no dataset fits; without --search and --backend, all are listed", file=sys.stderr)
 
 
 def _all(backend: str | None) -> Iterator[DatasetInfo]:

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from bridge.backend import EnvSpec
     from bridge.env_build import Environment
 
-group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+group = typer.Typer(
+    help="Build, list, check and remove the environments of the backends and of what serves models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …; default: all.")]
 Named = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …")]
@@ -27,7 +34,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 @group.command()
 @ended
 def build(names: Names = None, quiet: Quiet = False) -> int:
-    """Build environments, side by side; one that is there already is left as it is."""
+    """Build environments, side by side, where they are not there yet."""
     from bridge.cli.progress import watching
     from bridge.envs import ensure
     from bridge.progress import Watcher
@@ -49,7 +56,7 @@ def build(names: Names = None, quiet: Quiet = False) -> int:
 @group.command()
 @ended
 def check(names: Names = None) -> int:
-    """Run the check of environments that are built: whether the framework in them can be imported."""
+    """Check that the frameworks in them can be imported."""
     from bridge.envs import check as check_one
     from bridge.envs import installed
 
@@ -67,7 +74,7 @@ def check(names: Names = None) -> int:
 @group.command(name="list")
 @ended
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """List the environments: those that bridge uses, built or not, and those that older versions of it left."""
+    """List environments: those in use, built or not, and old ones."""
     from bridge.envs import env_path, list_environments
 
     there = {environment.path: environment for environment in list_environments()}
@@ -99,7 +106,7 @@ def remove(
     names: Named = None,
     unused: Annotated[bool, typer.Option("--unused", help="All that no backend uses any more.")] = False,
 ) -> None:
-    """Delete environments; the next run that needs one builds it again."""
+    """Delete environments; a run that needs one builds it again."""
     from bridge.envs import env_path, list_environments, remove_path
     from bridge.envs import remove as remove_one
 

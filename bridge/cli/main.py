@@ -6,12 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, NamedTuple, NoReturn
-
-import typer
-
-from bridge.cli.values import spread_values
+from typing import NamedTuple, NoReturn
 
 
 class Verb(NamedTuple):
@@ -19,7 +14,6 @@ class Verb(NamedTuple):
 
     module: str
     line: str
-    """At most 60 characters, so that it fits."""
 
 
 VERBS = {
@@ -33,61 +27,71 @@ VERBS = {
     "doctor": Verb("bridge.cli.doctor", "Check that this machine has what bridge needs."),
 }
 
+HELP = """\
+Usage: bridge COMMAND [OPTIONS]
+
+  One spec, many evaluation frameworks, each in its own environment, one report.
+
+Commands:
+{commands}
+
+Options:
+  -h, --help  Show this, or with a command its own help.
+  --version   Show the version.
+  --debug     With any command: show the traceback of an error.
+
+Exit codes:
+  0 complete · 2 the spec or the command line is wrong · 3 an environment could not be made
+  4 the model could not be served or reached · 5 a backend failed · 6 its output could not be read
+  7 some samples were not answered · 130 interrupted
+"""
+
 
 def entry() -> NoReturn:
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments.remove("--debug")
         os.environ["BRIDGE_DEBUG"] = "1"
-    name = Path(sys.argv[0]).name
-    application(called(arguments))(args=spread_values(arguments), prog_name=name if name == "evalbridge" else "bridge")
-    raise SystemExit(0)
+    raise SystemExit(main(arguments))
 
 
-def called(arguments: Sequence[str]) -> str | None:
-    """The command that is called; None where there is none."""
-    return next((argument for argument in arguments if not argument.startswith("-")), None)
-
-
-def application(verb: str | None) -> typer.Typer:
-    """The command line in which ``verb`` is whole and every other command is its name and its line of help."""
-    app = typer.Typer(
-        help="Evaluate one model on many benchmarks through many frameworks, with one report.",
-        epilog="Documentation: docs/quickstart.md. Exit codes: 0 complete, 2 wrong spec or command line, 3 environment,"
-        " 4 model, 5 backend, 6 output, 7 some samples were not answered, 130 interrupted.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_options)
-    for name, (module, line) in VERBS.items():
-        if name != verb:
-            app.command(name, help=line)(_elsewhere)
-            continue
-        found = import_module(module)
-        if hasattr(found, "group"):
-            app.add_typer(found.group, name=name, help=line)
-        else:
-            app.command(name, short_help=line)(found.command)
-    return app
-
-
-def _elsewhere() -> None:
-    raise AssertionError("a command that is called is never registered by its name alone")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns, or raises SystemExit with, its exit code."""
+    name, *rest = arguments or [""]
+    if name in VERBS:
+        return call(name, rest)
+    if name in ("-h", "--help"):
+        print(help_text(), end="")
+    elif name == "--version":
         from importlib.metadata import version
 
         print(f"bridge {version('evalbridge')}")
-        raise typer.Exit
+    else:
+        print(_unknown(name) if name else help_text(), file=sys.stderr)
+        return 2
+    return 0
 
 
-def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error that is a bug.")] = False,
-) -> None:
-    """``--debug`` is taken by ``entry``, which finds it at any place; here it has its line of help."""
+def call(verb: str, arguments: Sequence[str]) -> int:
+    import typer
+
+    from bridge.cli.values import spread_values
+
+    module = import_module(VERBS[verb].module)
+    app = getattr(module, "group", None)
+    if app is None:
+        app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+        app.command(context_settings={"help_option_names": ["-h", "--help"]})(module.command)
+    app(args=spread_values(arguments), prog_name=f"bridge {verb}")
+    return 0
+
+
+def help_text() -> str:
+    return HELP.format(commands="\n".join(f"  {name:<10}{verb.line}" for name, verb in VERBS.items()))
+
+
+def _unknown(name: str) -> str:
+    from bridge.errors import did_you_mean
+
+    what = "option" if name.startswith("-") else "command"
+    return f"bridge: there is no {what} {name!r} ({did_you_mean(name, VERBS) or 'bridge --help lists them'})"

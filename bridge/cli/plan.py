@@ -31,9 +31,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, files and all.")] = False,
 ) -> None:
     """Show the jobs, files and command lines that a run would have; start nothing and ask nothing."""
+    source = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env).read()
     from bridge.run import prepare
 
-    source = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env).read()
     with source.places_named():
         plan = prepare(source.spec)
         jobs = list(_jobs(plan))

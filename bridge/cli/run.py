@@ -13,7 +13,7 @@ from bridge.cli.ending import ended, exit_code, messages
 from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile
 
 if TYPE_CHECKING:
-    from bridge.report.schema import Report
+    from bridge.report.schema import Report, ReportError
 
 
 @ended
@@ -52,10 +52,10 @@ def command(
 
 
 def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
+    source = given.read()
     from bridge.cli.progress import watching
     from bridge.run import default_output, run
 
-    source = given.read()
     folder = output or default_output(source.spec)
     with source.places_named(), watching(quiet) as watcher:
         return run(source.spec, output=folder, watcher=watcher, argv=["bridge", *sys.argv[1:]]), folder
@@ -66,10 +66,17 @@ def _print_json(report: Path | None, status: str, code: int, errors: list[str]) 
     print(json.dumps({"report": path, "status": status, "exit_code": code, "errors": errors}))
 
 
+def _told(error: ReportError) -> str:
+    place = " · ".join(part for part in (error.model, error.backend, error.dataset) if part)
+    return ": ".join(filter(None, [error.kind.value, place, error.message])) + (
+        f" (× {error.count})" * (error.count > 1)
+    )
+
+
 def print_outcome(report: Report, folder: Path, as_json: bool) -> None:
     """The end of a run on stdout: its tables, or one JSON object."""
     if as_json:
-        _print_json(folder / "report.json", report.status.value, report.exit_code, [e.message for e in report.errors])
+        _print_json(folder / "report.json", report.status.value, report.exit_code, list(map(_told, report.errors)))
         return
     from rich.console import Console
 
