@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -59,8 +60,8 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Line]:
             yield from _parquet(path)
         else:
             raise DataError(f"{path}: not a format that can be read; it is to be one of {', '.join(SUFFIXES)}")
-    except (OSError, EOFError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or "the file is cut off"
+    except (OSError, EOFError, zlib.error) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise DataError(f"{path}: cannot be read: {reason}") from error
 
 

@@ -45,7 +45,7 @@ def to_number(text: str) -> Fraction | None:
 
 
 def same_number(left: Fraction, right: Fraction) -> bool:
-    """Equal to six decimal places, as math-verify compares: 5.9999999 is 6."""
+    """Equal to six decimal places, so that 2.9999999999999996 is 3."""
     return abs(left - right) * 2_000_000 < 1
 
 

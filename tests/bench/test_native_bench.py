@@ -61,7 +61,9 @@ class Seen:
 
     def line(self, name: str, rows: int) -> str:
         each = self.cpu_s / rows * 1e3
-        return f"{name:14} {self.rate:6.0f} requests/s {self.wall_s:6.2f} s {each:5.2f} ms cpu/row {self.rss_mb:4.0f} MB"
+        return (
+            f"{name:14} {self.rate:6.0f} requests/s {self.wall_s:6.2f} s {each:5.2f} ms cpu/row {self.rss_mb:4.0f} MB"
+        )
 
 
 @pytest.mark.parametrize("in_flight", [16, 64, 256])
@@ -139,7 +141,11 @@ def run_native(dataset: dict[str, Any], url: str, in_flight: int, run: Path, row
 
 def prepare(dataset: dict[str, Any], url: str, in_flight: int, run: Path) -> tuple[list[str], Path]:
     spec = TaskSpec.model_validate(
-        {"model": {"name": "mock-model", "endpoint": {"base_url": url}}, "datasets": [dataset], "concurrency": in_flight}
+        {
+            "model": {"name": "mock-model", "endpoint": {"base_url": url}},
+            "datasets": [dataset],
+            "concurrency": in_flight,
+        }
     )
     assert spec.model is not None
     (job,) = NativeBackend().translate(Task(spec, spec.model, spec.datasets, in_flight), Endpoint(url, "mock-model"))
@@ -216,7 +222,11 @@ def write_mcq(path: Path, rows: int) -> None:
         for row in range(rows):
             words = " ".join(pick.choices(WORDS, k=50))
             options = dict(zip("ABCD", pick.sample(WORDS, 4), strict=True))
-            question = {"question": f"Item {row}: which word goes with {words}?", **options, "answer": pick.choice("ABCD")}
+            question = {
+                "question": f"Item {row}: which word goes with {words}?",
+                **options,
+                "answer": pick.choice("ABCD"),
+            }
             file.write(json.dumps(question) + "\n")
 
 
