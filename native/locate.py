@@ -16,6 +16,7 @@ from bridge.native.benchmark import Benchmark
 from bridge.native.readers import SUFFIXES, DataError, suffix_of
 
 _HUB_PATTERNS = ("{config}/{split}-*", "{config}/{split}", "data/{split}-*", "data/{split}", "{split}-*", "{split}")
+_SUBSET_PATTERNS = _HUB_PATTERNS[:2]
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -136,7 +137,7 @@ def _in_hub_copy(benchmark: Benchmark, folder: Path, splits: tuple[str, ...]) ->
     config = benchmark.hub.config if benchmark.hub else "default"
     if declared := _declared(folder):
         return list(_from_readme(folder, declared, config, splits))
-    for pattern in _HUB_PATTERNS:
+    for pattern in _HUB_PATTERNS if config != "{subset}" else _SUBSET_PATTERNS:
         filled = pattern.replace("{config}", config)
         if found := _first([list(_matches(folder, filled, splits, suffix)) for suffix in SUFFIXES]):
             return _unambiguous(folder, found)

@@ -14,14 +14,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.backend import Endpoint, Outcome, Task
+from bridge.backend import Endpoint, Task
 from bridge.native.backend import NativeBackend
 from bridge.native.job import read_whole
 from bridge.spec import TaskSpec
@@ -32,7 +31,23 @@ SHARED = Path(__file__).parents[3] / "shared"
 MOCK = SHARED / "tools" / "mock_openai.py"
 DATA = SHARED / "data"
 ROWS = 2000
-WORDS = "river stone amber quiet signal copper harbor lattice meadow quartz vector violet anchor tunnel marble".split()
+WORDS = [
+    "river",
+    "stone",
+    "amber",
+    "quiet",
+    "signal",
+    "copper",
+    "harbor",
+    "lattice",
+    "meadow",
+    "quartz",
+    "vector",
+    "violet",
+    "anchor",
+    "tunnel",
+    "marble",
+]
 
 BARE = """
 import asyncio, sys

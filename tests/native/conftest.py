@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from bridge.backend import BenchmarkResult, Endpoint, Job, Outcome, Task
 from bridge.native.backend import NativeBackend
 from bridge.native.job import read_whole

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from bridge.native.answer import without_thinking
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.native.answer import without_thinking
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from bridge.native.benchmarks import benchmark
 from bridge.native.locate import find_examples, find_sources, has_examples
 from bridge.native.readers import DataError

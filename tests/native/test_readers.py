@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bridge.native.readers import DataError, count_rows, read_rows, suffix_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from bridge.native.readers import DataError, count_rows, read_rows, suffix_of
 
 COLUMNS = ("question", "A", "B", "answer")
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

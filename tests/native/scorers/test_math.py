@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bridge.native.benchmark import Sample, Verdict
 from bridge.native.benchmarks import benchmark
 from bridge.native.scorers.math import Math, equivalent, find_answer, last_boxed
-from hypothesis import given
-from hypothesis import strategies as st
 
 MATH = Math()
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from bridge.native.prompt import choice_sample
-from bridge.native.scorers.multiple_choice import MultipleChoice, chosen
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.native.prompt import choice_sample
+from bridge.native.scorers.multiple_choice import MultipleChoice, chosen
 
 CHOICES = {"A": "Mercury is near", "B": "Venus", "C": "The planet Mars", "D": "A ring of dust"}
 

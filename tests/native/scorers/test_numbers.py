@@ -3,9 +3,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from bridge.native.scorers.numbers import first_number, last_number, same_number, to_number
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bridge.native.scorers.numbers import first_number, last_number, same_number, to_number
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from bridge.native.benchmark import Sample
 from bridge.native.scorers.exact import exact_match
 from bridge.native.scorers.overlap import TextOverlap, words
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SCORER = TextOverlap()
 NAMES = [metric.name for metric in SCORER.metrics]
