@@ -68,9 +68,8 @@ def _print_json(report: Path | None, status: str, code: int, errors: list[str]) 
 
 def _told(error: ReportError) -> str:
     place = " · ".join(part for part in (error.model, error.backend, error.dataset) if part)
-    return ": ".join(filter(None, [error.kind.value, place, error.message])) + (
-        f" (× {error.count})" * (error.count > 1)
-    )
+    times = f" (× {error.count})" if error.count > 1 else ""
+    return ": ".join(filter(None, [error.kind.value, place, error.message])) + times
 
 
 def print_outcome(report: Report, folder: Path, as_json: bool) -> None:

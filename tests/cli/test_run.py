@@ -90,7 +90,7 @@ def test_unanswered_samples_are_seven(run_bridge: Bridge, spec: Path, tmp_path: 
     said = run_bridge("run", spec, "-o", tmp_path / "out", "--json")
     told = json.loads(said.out)
     assert (said.code, told["status"], told["exit_code"]) == (7, "partial", 7)
-    assert any(line.startswith("unanswered: m · fake · sums: ") for line in told["errors"])
+    assert "unanswered: sums: not answered" in told["errors"]
     again = run_bridge("report", tmp_path / "out", "--json")
     assert json.loads(again.out) == told
     assert again.code == 7
