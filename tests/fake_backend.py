@@ -38,7 +38,8 @@ with open("out.jsonl", "w") as out:
     for dataset in job["datasets"]:
         for i in range(job["rows"]):
             time.sleep(job.get("pause_s", 0))
-            body = json.dumps({"model": job["model"], "temperature": 0.0, "messages": [{"role": "user", "content": f"{dataset} {i}"}]})
+            messages = [{"role": "user", "content": f"{dataset} {i}"}]
+            body = json.dumps({"model": job["model"], "temperature": 0.0, "messages": messages})
             request = urllib.request.Request(job["base_url"] + "/chat/completions", body.encode(),
                 {"Content-Type": "application/json", "Authorization": "Bearer " + os.environ["FAKE_KEY"]})
             try:
@@ -53,7 +54,7 @@ with open("out.jsonl", "w") as out:
 class FakeBackend:
     name = "fake"
     env = EnvSpec("fake", version="1.2.3")
-    support: Support = {feature: FULL for feature in Feature} | {Feature.SEED: Gap(Level.NEVER, "it has no dice")}
+    support: Support = dict.fromkeys(Feature, FULL) | {Feature.SEED: Gap(Level.NEVER, "it has no dice")}
     route: Literal["gateway", "direct"] = "gateway"
     on_failed_request: Literal["error", "placeholder"] = "placeholder"
 
