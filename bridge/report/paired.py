@@ -1,27 +1,70 @@
 """Two models on the same samples: how big is the difference, and is there one.
 
-Right-or-wrong scores: Bonett and Price's interval (2012, "Adjusted Wald confidence interval for a difference of
-binomial proportions based on paired data") and McNemar's exact test. Other scores: Student's t interval of the mean
-difference and a sign-flip permutation test. All two-sided.
+- Right-or-wrong scores: Bonett and Price's interval (2012, "Adjusted Wald confidence interval for a difference of
+  binomial proportions based on paired data") and McNemar's exact test.
+- Other scores, samples in clusters, and means over strata: Student's t interval and a sign-flip permutation test. A
+  cluster is the unit that is flipped, and the one whose sums have the spread.
+
+All intervals are of 95 %, all tests two-sided; ``Evidence`` answers the one-sided questions of a gate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, fsum, lgamma, log, sqrt
-from typing import Literal
+from math import exp, fsum, inf, isfinite, lgamma, log, sqrt
+from typing import Literal, TypeAlias
 
-from bridge.report.estimate import Z975, Tally, t975
+import numpy as np
+import numpy.typing as npt
+
+from bridge.report.distributions import t_quantile, t_tail
+from bridge.report.estimate import ROUNDING, Z975
+from bridge.report.signs import sign_flip
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 Z80 = 0.8416212335729143
 """The normal quantile for a power of 80 %."""
-FLIPS = 10_000
-_CELLS = 4_000_000
-"""Signs drawn at a time, which bounds the memory."""
-_ROUNDING = 1e-12
 _NEGLIGIBLE = 60.0
 """Terms smaller than e^-60 of the largest add nothing to a sum of doubles."""
+
+__all__ = ["Evidence", "Paired", "Spread", "bonett_price", "mcnemar_exact", "paired", "sign_flip"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a true difference: an estimate with a standard error and degrees of freedom."""
+
+    estimate: float
+    stderr: float
+    df: float = inf
+
+    def p_above(self, bound: float) -> float:
+        """One-sided p of "the true value is at most ``bound``": small where it is proven to be above."""
+        if not self.stderr:
+            return 0.0 if self.estimate > bound else 1.0
+        return t_tail((self.estimate - bound) / self.stderr, self.df)
+
+    def p_below(self, bound: float) -> float:
+        """One-sided p of "the true value is at least ``bound``": small where it is proven to be below."""
+        if not self.stderr:
+            return 0.0 if self.estimate < bound else 1.0
+        return t_tail((bound - self.estimate) / self.stderr, self.df)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        half = t_quantile((1 + level) / 2, self.df) * self.stderr
+        return self.estimate - half, self.estimate + half
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances and covariance of the two means, for statements about their ratio."""
+
+    baseline: float
+    candidate: float
+    covariance: float
 
 
 @dataclass(frozen=True)
@@ -33,44 +76,84 @@ class Paired:
     candidate: float
     difference: float
     ci95: tuple[float, float] | None
-    """None for a single pair of scores that are not right-or-wrong."""
+    """None for a single pair, or a single cluster, of scores that are not right-or-wrong."""
     p_value: float
     test: Literal["mcnemar-exact", "sign-flip"]
     gained: int
-    """Samples on which the candidate is better."""
+    """Samples on which the candidate has the higher score."""
     lost: int
-    """Samples on which the baseline is better."""
+    """Samples on which the baseline has the higher score."""
     detectable: float | None
     """The smallest true difference that this comparison would have found with a power of 80 %."""
+    evidence: Evidence | None = None
+    """None where ``ci95`` is. Of right-or-wrong scores it is the adjusted one, which is never without spread."""
+    spread: Spread | None = None
+    groups: int = 0
+    """Independent units: clusters, or samples where there are none."""
+    design_effect: float | None = None
+    """How many times the variance is what it would be, were the samples of a cluster independent."""
+
+    def ratio_evidence(self, ratio: float) -> Evidence | None:
+        """Of ``candidate - ratio · baseline``, whose sign says on which side of ``ratio`` the true ratio is."""
+        if self.spread is None or self.evidence is None:
+            return None
+        s = self.spread
+        variance = s.candidate + ratio**2 * s.baseline - 2 * ratio * s.covariance
+        df = self.evidence.df if isfinite(self.evidence.df) else self.groups - 1
+        return Evidence(self.candidate - ratio * self.baseline, sqrt(max(0.0, variance)), df)
 
 
-def paired(baseline: Sequence[float], candidate: Sequence[float]) -> Paired:
-    """Compares score by score; raises ValueError where there is nothing to compare or the lengths differ."""
-    if not baseline or len(baseline) != len(candidate):
-        raise ValueError(f"pairs are needed, not {len(baseline)} against {len(candidate)} scores")
-    differences = [after - before for before, after in zip(baseline, candidate, strict=True)]
-    binary = all(score in (0, 1) for scores in (baseline, candidate) for score in scores)
-    n, gained, lost = len(differences), sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    stderr = _stderr(differences)
+def paired(
+    baseline: Sequence[float] | Floats,
+    candidate: Sequence[float] | Floats,
+    *,
+    clusters: Sequence[int] | Integers | None = None,
+    strata: Sequence[int] | Integers | None = None,
+) -> Paired:
+    """Compares score by score; raises ValueError where there is nothing to compare or the lengths differ.
+
+    ``clusters`` names for each pair the group (passage, dialogue) that it shares its luck with. ``strata`` names the
+    subset of each pair, where the mean over subsets is compared, and not the mean over samples.
+    """
+    before, after = np.asarray(baseline, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
+    if not len(before) or len(before) != len(after):
+        raise ValueError(f"pairs are needed, not {len(before)} against {len(after)} scores")
+    change = after - before
+    weights = np.full(len(change), 1 / len(change)) if strata is None else _macro_weights(strata)
+    unit = np.arange(len(change)) if clusters is None else _numbered(clusters)
+    stratum = np.zeros(len(change), dtype=np.int64) if strata is None else _numbered(strata)
+    two_by_two = clusters is None and strata is None and _is_binary(before) and _is_binary(after)
+    gained, lost = int((change > 0).sum()), int((change < 0).sum())
+    if two_by_two:
+        evidence: Evidence | None = _adjusted(len(change), gained, lost)
+        ci95: tuple[float, float] | None = bonett_price(len(change), gained, lost)
+        p_value = mcnemar_exact(gained, lost)
+    else:
+        evidence = _student(change, weights, unit, stratum)
+        ci95 = evidence.interval() if evidence else None
+        p_value = sign_flip(_sums(change * weights, unit))
     return Paired(
-        n=n,
-        baseline=fsum(baseline) / n,
-        candidate=fsum(candidate) / n,
-        difference=fsum(differences) / n,
-        ci95=bonett_price(n, gained, lost) if binary else _t_interval(differences, stderr),
-        p_value=mcnemar_exact(gained, lost) if binary else sign_flip(differences),
-        test="mcnemar-exact" if binary else "sign-flip",
+        n=len(change),
+        baseline=fsum((before * weights).tolist()),
+        candidate=fsum((after * weights).tolist()),
+        difference=(gained - lost) / len(change) if two_by_two else fsum((change * weights).tolist()),
+        ci95=ci95,
+        p_value=p_value,
+        test="mcnemar-exact" if two_by_two else "sign-flip",
         gained=gained,
         lost=lost,
-        detectable=None if stderr is None else (Z975 + Z80) * stderr,
+        detectable=(Z975 + Z80) * evidence.stderr if evidence and evidence.stderr else None,
+        evidence=evidence,
+        spread=_spread(before, after, weights, unit, stratum),
+        groups=int(unit.max()) + 1,
+        design_effect=None if clusters is None else _design_effect(change, weights, unit, stratum),
     )
 
 
 def bonett_price(n: int, gained: int, lost: int) -> tuple[float, float]:
     """95 % interval of the difference of two paired proportions, from the discordant counts."""
-    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
-    half = Z975 * sqrt((up + down - (up - down) ** 2) / (n + 2))
-    return max(-1.0, up - down - half), min(1.0, up - down + half)
+    low, high = _adjusted(n, gained, lost).interval()
+    return max(-1.0, low), min(1.0, high)
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:
@@ -78,37 +161,97 @@ def mcnemar_exact(gained: int, lost: int) -> float:
     n, k = gained + lost, min(gained, lost)
     if not n:
         return 1.0
-    logs = [lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) - n * log(2) for i in range(k, -1, -1)]
-    largest = logs[0]
-    tail = fsum(exp(term - largest) for term in logs if term > largest - _NEGLIGIBLE)
-    return min(1.0, 2 * exp(largest) * tail)
+    whole = lgamma(n + 1) - n * log(2)
+    largest = whole - lgamma(k + 1) - lgamma(n - k + 1)
+    return min(1.0, 2 * exp(largest) * fsum(_falling_terms(n, k)))
 
 
-def sign_flip(differences: Sequence[float], flips: int = FLIPS, seed: int = 0) -> float:
-    """Two-sided permutation p of the mean difference: how often random signs reach what was seen, itself included."""
-    import numpy as np
-
-    values = np.array([d for d in differences if d], dtype=float)
-    if not len(values):
-        return 1.0
-    total, random = values.sum(), np.random.default_rng(seed)
-    observed, reached = abs(total) * (1 - _ROUNDING), 0
-    rows = max(1, _CELLS // len(values))
-    for start in range(0, flips, rows):
-        flipped = random.integers(0, 2, size=(min(rows, flips - start), len(values)), dtype=np.int8) @ values
-        reached += int((abs(total - 2 * flipped) >= observed).sum())
-    return (reached + 1) / (flips + 1)
+def _falling_terms(n: int, k: int) -> Iterator[float]:
+    """The binomial weights of k, k-1, … against that of k, until they add nothing."""
+    term = 1.0
+    for i in range(k, -1, -1):
+        yield term
+        term *= i / (n - i + 1)
+        if term < exp(-_NEGLIGIBLE):
+            return
 
 
-def _stderr(differences: Sequence[float]) -> float | None:
-    tally = Tally()
-    for difference in differences:
-        tally.add(difference)
-    return tally.estimate().stderr
+def _adjusted(n: int, gained: int, lost: int) -> Evidence:
+    """Bonett and Price: one pair more of each kind of change."""
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    return Evidence(up - down, sqrt((up + down - (up - down) ** 2) / (n + 2)))
 
 
-def _t_interval(differences: Sequence[float], stderr: float | None) -> tuple[float, float] | None:
-    if stderr is None:
+def _student(change: Floats, weights: Floats, unit: Integers, stratum: Integers) -> Evidence | None:
+    parts = list(_variances(change, change, weights, unit, stratum))
+    if not parts:
         return None
-    mean, half = fsum(differences) / len(differences), t975(len(differences) - 1) * stderr
-    return mean - half, mean + half
+    total = fsum(variance for variance, _ in parts)
+    below = fsum(variance**2 / df for variance, df in parts)
+    df = total**2 / below if below else float(sum(df for _, df in parts))
+    return Evidence(fsum((change * weights).tolist()), sqrt(total), df)
+
+
+def _spread(before: Floats, after: Floats, weights: Floats, unit: Integers, stratum: Integers) -> Spread | None:
+    def variance(one: Floats, other: Floats) -> float | None:
+        parts = list(_variances(one, other, weights, unit, stratum))
+        return fsum(part for part, _ in parts) if parts else None
+
+    own, new, shared = variance(before, before), variance(after, after), variance(before, after)
+    return None if own is None or new is None or shared is None else Spread(own, new, shared)
+
+
+def _variances(
+    one: Floats, other: Floats, weights: Floats, unit: Integers, stratum: Integers
+) -> Iterator[tuple[float, int]]:
+    """Per stratum its share in the (co)variance of the weighted sums, and its degrees of freedom.
+
+    That of clusters: ``G/(G-1) · Σ e_g f_g`` with ``e_g``, ``f_g`` a cluster's summed, weighted deviations. Nothing at
+    all where a stratum has one cluster only, whose spread nobody knows.
+    """
+    found: list[tuple[float, int]] = []
+    for at in range(int(stratum.max()) + 1):
+        inside = stratum == at
+        w, units = weights[inside], _numbered(unit[inside])
+        groups = int(units.max()) + 1
+        if groups < 2:
+            return
+        e, f = (_sums((values[inside] - _mean(values[inside], w)) * w, units) for values in (one, other))
+        product = float(e @ f)
+        size = float(_sums(abs(one[inside]) * w, units) @ _sums(abs(other[inside]) * w, units))
+        found.append((0.0 if abs(product) <= ROUNDING * size else groups / (groups - 1) * product, groups - 1))
+    yield from found
+
+
+def _design_effect(change: Floats, weights: Floats, unit: Integers, stratum: Integers) -> float | None:
+    clustered, simple = (
+        fsum(variance for variance, _ in _variances(change, change, weights, units, stratum))
+        for units in (unit, np.arange(len(change)))
+    )
+    return clustered / simple if simple else None
+
+
+def _macro_weights(strata: Sequence[int] | Integers) -> Floats:
+    """Every stratum counts the same."""
+    numbered = _numbered(strata)
+    sizes = np.bincount(numbered)
+    weights: Floats = 1 / (len(sizes) * sizes[numbered])
+    return weights
+
+
+def _numbered(names: Sequence[int] | Integers) -> Integers:
+    """The names as 0, 1, 2, …"""
+    return np.unique(np.asarray(names, dtype=np.int64), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _sums(values: Floats, unit: Integers) -> Floats:
+    sums: Floats = np.bincount(unit, weights=values).astype(np.float64)
+    return sums
+
+
+def _mean(values: Floats, weights: Floats) -> float:
+    return float((values * weights).sum() / weights.sum())
+
+
+def _is_binary(scores: Floats) -> bool:
+    return bool(((scores == 0) | (scores == 1)).all())
