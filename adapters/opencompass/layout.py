@@ -1,0 +1,191 @@
+"""Where a dataset's files may lie, and in which layout: the benchmark's own, or OpenCompass's.
+
+``ocbridge.lay_out`` checks and uses what is listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from bridge.adapters.opencompass.catalog import Chosen
+from bridge.adapters.opencompass.ocbridge.lay_out import File, LayoutError, Source, choose, subset_of
+
+_ARC = ("validation", "dev", "test", "train")
+_SPLIT_FILES = {"validation": "Dev", "dev": "Dev", "test": "Test", "train": "Train"}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A benchmark whose own layout is known. Places are patterns with ``{subset}`` and ``{split}``."""
+
+    split: str
+    """The split that is scored where the spec names none."""
+    splits: tuple[str, ...]
+    """What the spec may name."""
+    files: tuple[tuple[str, str], ...]
+    """Place in OpenCompass's folder for it (empty: that *is* the file), and how the file gets there."""
+    own: tuple[tuple[str, ...], ...] = ()
+    """Names of these files in the benchmark's own folder, several ways; default: as in OpenCompass's."""
+    folders: tuple[str, ...] = ("",)
+    """Folders of the benchmark's own archive in which they may be."""
+    scored: str = ""
+    """Which of the files holds the rows that are scored; empty where there is only one."""
+
+    @property
+    def places(self) -> tuple[tuple[str, ...], ...]:
+        return self.own or (tuple(place for place, _ in self.files),)
+
+
+def _arc(part: str) -> Known:
+    own = ((f"{part}-{{split}}.jsonl",),)
+    return Known("dev", _ARC, (("", "jsonl"),), own, ("", part, f"ARC-V1-Feb2018-2/{part}"))
+
+
+_KNOWN = {
+    "data/gsm8k": Known(
+        "test", ("test", "main"), (("test.jsonl", "jsonl"), ("train.jsonl", "jsonl")), scored="test.jsonl"
+    ),
+    "data/mmlu": Known(
+        "test",
+        ("test",),
+        (("dev/{subset}_dev.csv", "mmlu"), ("test/{subset}_test.csv", "mmlu")),
+        scored="test/{subset}_test.csv",
+    ),
+    "data/ARC/ARC-c/ARC-Challenge-Dev.jsonl": _arc("ARC-Challenge"),
+    "data/ARC/ARC-e/ARC-Easy-Dev.jsonl": _arc("ARC-Easy"),
+    "data/hellaswag/hellaswag.jsonl": Known(
+        "validation",
+        ("validation", "val"),
+        (("", "hellaswag"),),
+        (("hellaswag_val.jsonl",), ("hellaswag.jsonl",), ("*.jsonl",)),
+    ),
+    "data/BBH/data": Known(
+        "test", ("test",), (("{subset}.json", "examples"),), folders=("", "bbh"), scored="{subset}.json"
+    ),
+    "data/ceval/formal_ceval": Known(
+        "val",
+        ("val", "validation"),
+        tuple((f"{split}/{{subset}}_{split}.csv", "ceval") for split in ("dev", "val", "test")),
+        folders=("", "formal_ceval"),
+        scored="val/{subset}_val.csv",
+    ),
+}
+_CUSTOM_PATTERNS = {
+    "general_mcq": ("{subset}_val.jsonl", "{subset}_val.csv"),
+    "general_qa": ("{subset}_test.jsonl", "{subset}.jsonl", "{subset}_test.csv", "{subset}.csv"),
+}
+_CUSTOM_SPLITS = {"general_mcq": ("val",), "general_qa": ("test",)}
+
+
+def splits(chosen: Chosen) -> tuple[str, ...]:
+    """What the spec may name as the split; empty where the framework's configuration decides alone."""
+    if chosen.custom:
+        return _CUSTOM_SPLITS[chosen.name]
+    known = [_KNOWN[path].splits for config in chosen.configs for path in config.data if path in _KNOWN]
+    return known[0] if known else ()
+
+
+def scored_split(chosen: Chosen, split: str | None) -> str | None:
+    if split is not None or chosen.custom:
+        return split or _CUSTOM_SPLITS[chosen.name][0]
+    known = [_KNOWN[path].split for config in chosen.configs for path in config.data if path in _KNOWN]
+    return known[0] if known else None
+
+
+def expected(chosen: Chosen) -> str:
+    """What a user is told to put there."""
+    if chosen.custom:
+        return " or ".join(pattern.replace("{subset}", "<subset>") for pattern in _CUSTOM_PATTERNS[chosen.name])
+    places = [path for config in chosen.configs for path in config.data]
+    own = [text for path in places if path in _KNOWN for text in _own_places(_KNOWN[path])]
+    return "; or, as in OpenCompass's data folder, ".join(filter(None, [", ".join(own), ", ".join(places)]))
+
+
+def _own_places(known: Known) -> Iterator[str]:
+    for place in known.places[0]:
+        yield place.replace("{subset}", "<subset>").replace("{split}", _SPLIT_FILES.get(known.split, known.split))
+
+
+def parts(
+    chosen: Chosen, subsets: Sequence[str], split: str | None, roots: Sequence[str], folder: str
+) -> list[list[Source]]:
+    """For each part of the dataset's files, where they may be, best first. ``folder`` is for converted files."""
+    if chosen.custom:
+        return [list(_custom(chosen.name, subsets, roots, folder))]
+    return [
+        list(_sources(path, [config.names[abbr] for abbr in abbrs], split, roots))
+        for config in chosen.configs
+        for abbrs in [config.wanted(subsets)]
+        if abbrs or not config.units
+        for path in config.data
+    ]
+
+
+def scored_files(chosen: Chosen, folder: str, abbrs: Iterable[str]) -> dict[str, str]:
+    """``abbr`` → the file whose rows are scored, where that is known; ``*`` stands for any, ``{}`` for its name."""
+    if chosen.custom:
+        return {"*": f"{folder}/{{}}.jsonl"}
+    found = {}
+    for config in chosen.configs:
+        for path in config.data:
+            if path in _KNOWN:
+                known = _KNOWN[path]
+                for abbr, name in config.names.items():
+                    found[abbr] = f"{path}/{known.scored}".replace("{subset}", name).rstrip("/")
+    return {abbr: place for abbr, place in found.items() if abbr in set(abbrs)}
+
+
+def _sources(path: str, names: Sequence[str], split: str | None, roots: Sequence[str]) -> Iterator[Source]:
+    """Of the files that OpenCompass wants at ``path``."""
+    known = _KNOWN.get(path)
+    if known is None:
+        yield Source(_under(roots, ("", "data")), (File(path.removeprefix("data/"), path),))
+        return
+    folder = path if known.scored else path.rpartition("/")[0]
+    folders = (*known.folders, folder, folder.removeprefix("data/"))
+    for places in known.places:
+        yield Source(_under(roots, folders), tuple(_files(path, known, places, names, split)))
+    how = known.files[0][1]
+    if not known.scored:
+        yield Source(tuple(roots), (File("", path, how),))
+    elif path == "data/gsm8k":
+        yield Source(tuple(roots), (File("", f"{path}/test.jsonl", how), File("../train.jsonl", f"{path}/train.jsonl")))
+
+
+def _under(roots: Sequence[str], folders: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{root}/{folder}" if folder else root for root in roots for folder in folders)
+
+
+def _files(path: str, known: Known, places: Sequence[str], names: Sequence[str], split: str | None) -> Iterator[File]:
+    for place, (inside, how) in zip(places, known.files, strict=True):
+        for name in (names or ("",)) if "{subset}" in place else ("",):
+            values = {"subset": name, "split": _SPLIT_FILES.get(split or known.split, "")}
+            yield File(place.format(**values), "/".join(filter(None, [path, inside.format(**values)])), how)
+
+
+def _custom(name: str, subsets: Sequence[str], roots: Sequence[str], folder: str) -> Iterator[Source]:
+    how = name.removeprefix("general_")
+    for pattern in _CUSTOM_PATTERNS[name]:
+        if subsets:
+            files = tuple(File(pattern.format(subset=s), f"{folder}/{s}.jsonl", how) for s in subsets)
+        else:
+            files = (File(pattern.format(subset="*"), f"{folder}/", how),)
+        yield Source(tuple(roots), files)
+    for root in roots:
+        if PurePath(root).suffix and not subsets:
+            yield Source((root,), (File("", f"{folder}/{subset_of(PurePath(root).name)}.jsonl", how),))
+
+
+def present(parts_of: Mapping[str, list[list[Source]]]) -> list[str]:
+    """The subsets, of those given with their parts, whose files are there."""
+    return [subset for subset, own in parts_of.items() if all(map(_is_there, own))]
+
+
+def _is_there(part: Sequence[Source]) -> bool:
+    try:
+        choose(part)
+    except LayoutError:
+        return False
+    return True

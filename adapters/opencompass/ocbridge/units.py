@@ -1,0 +1,150 @@
+"""What is to be done: each dataset's configuration file, loaded on its own, as units that run on their own.
+
+A unit is one entry of OpenCompass's ``datasets`` list: one prediction file, one result file, one subset.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from .lay_out import LayoutError, Source, choose, lay_out
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Unit:
+    """One entry, and how far it has come."""
+
+    dataset: str
+    """``DatasetSpec.id``."""
+    abbr: str
+    subset: str | None
+    model: int
+    config: Json = field(repr=False)
+    state: str = "waiting"
+    """``waiting``, ``infer``, ``score``, ``done`` or ``failed``."""
+    error: str = ""
+    done: int = 0
+    total: int | None = None
+    """Rows that OpenCompass loaded, repeats included."""
+    source_rows: int | None = None
+    """Rows of the file, where they were counted."""
+    tries: int = 0
+
+    def fail(self, stage: str, error: str) -> None:
+        self.state, self.error = "failed", f"{stage}: {error}"
+
+    @property
+    def open(self) -> bool:
+        return self.state not in ("done", "failed")
+
+
+@dataclass(frozen=True)
+class Work:
+    models: Sequence[Json]
+    units: list[Unit]
+    problems: dict[str, str]
+    """Datasets of which nothing can run, and why."""
+
+
+def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit]]], list[Unit] | str]) -> Work:
+    """Lays out the data and loads the configurations. ``isolated`` turns what a foreign file raises into a line."""
+    models = Config.fromfile("models.py", format_python_code=False).to_dict()["models"]
+    units: list[Unit] = []
+    problems: dict[str, str] = {}
+    for entry in manifest["datasets"]:
+        try:
+            counts = _laid_out(entry, Path(manifest["data"]))
+        except (LayoutError, OSError, UnicodeDecodeError, csv.Error) as error:
+            problems[entry["id"]] = f"data: {error}"
+            continue
+        loaded = isolated(lambda entry=entry, counts=counts: list(_units(entry, counts)))  # type: ignore[misc]
+        if isinstance(loaded, str):
+            problems[entry["id"]] = f"config: {loaded}"
+        else:
+            units += loaded
+    return Work(models, units, problems)
+
+
+def _laid_out(entry: Mapping[str, Any], data: Path) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for part in entry["sources"]:
+        counts |= lay_out(choose([Source.from_json(said) for said in part]), data)
+    return counts
+
+
+def _units(entry: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[Unit]:
+    configs = _configs(entry)
+    wanted: Mapping[str, str | None] = entry["subsets"] or {config["abbr"]: config["abbr"] for config in configs}
+    there = {config["abbr"]: config for config in configs}
+    if absent := [abbr for abbr in wanted if abbr not in there]:
+        raise LookupError(f"{entry['config']} has no {', '.join(absent)}; it has {', '.join(there) or 'nothing'}")
+    if not wanted:
+        raise LookupError(f"{entry['config']} has no datasets")
+    for abbr, subset in wanted.items():
+        target = entry["scored"].get(abbr) or entry["scored"].get("*", "").replace("{}", abbr)
+        yield Unit(entry["id"], abbr, subset, entry["model"], there[abbr], source_rows=counts.get(target))
+
+
+def _configs(entry: Mapping[str, Any]) -> list[Json]:
+    """Types are dotted names, as in the configuration that OpenCompass writes down and hands to its tasks."""
+    loaded = Config.fromfile(entry["config"], format_python_code=False).to_dict()
+    return [_whole(config) for config in loaded[Path(entry["config"]).stem.replace("dataset", "datasets")]]
+
+
+def _whole(config: Json) -> Json:
+    """An entry without a type is a custom dataset, which OpenCompass completes from its first row."""
+    if "type" in config:
+        return config
+    from opencompass.datasets.custom import make_custom_dataset_config
+
+    whole: Json = make_custom_dataset_config(config)
+    return {**whole, "n": config["n"]} if "n" in config else whole
+
+
+def described(unit: Unit, models: Sequence[Json]) -> Json:
+    """The unit in the ledger: what became of it, and what of its configuration decides the score."""
+    infer, scoring = unit.config["infer_cfg"], unit.config["eval_cfg"]
+    retriever = infer.get("retriever", {})
+    model = models[unit.model]
+    return {
+        "dataset": unit.dataset,
+        "abbr": unit.abbr,
+        "subset": unit.subset,
+        "model": model["abbr"],
+        "state": unit.state,
+        "error": unit.error,
+        "rows": unit.total,
+        "source_rows": unit.source_rows,
+        "repeats": unit.config.get("n", 1),
+        "version": _version(unit.config),
+        "max_out_len": infer.get("inferencer", {}).get("max_out_len", model.get("max_out_len")),
+        "retriever": _last(retriever.get("type")),
+        "shots": len(retriever["fix_id_list"]) if "fix_id_list" in retriever else None,
+        "evaluator": _last(scoring.get("evaluator", {}).get("type")),
+        "postprocessor": _last(scoring.get("pred_postprocessor", {}).get("type")),
+        "output_column": unit.config["reader_cfg"].get("output_column"),
+        "split": unit.config["reader_cfg"].get("test_split"),
+    }
+
+
+def _last(dotted: object) -> str | None:
+    return str(dotted).rpartition(".")[2] if dotted else None
+
+
+def _version(config: Json) -> str | None:
+    """The six digits that OpenCompass prints beside a score."""
+    from opencompass.utils.prompt import get_prompt_hash
+
+    try:
+        return str(get_prompt_hash(ConfigDict(copy.deepcopy(config))))[:6]
+    except (AttributeError, KeyError, TypeError):
+        return None
