@@ -26,7 +26,7 @@ from bridge.report.write import read_report, write_report
 from bridge.rundir import RunDir
 from bridge.serve import check as check_model
 from bridge.spec import ModelSpec, TaskSpec
-from bridge.spec_file import dump_spec, load_spec
+from bridge.spec_file import dump_spec, recorded_spec
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def remake_report(root: Path) -> Report:
         raise OutputError(f"{root}: no run in this folder (there is no manifest.json); give a run's own folder")
     with rundir.locked(), _clear_about_the_disk(rundir):
         earlier = read_report(rundir.report_json) if rundir.report_json.exists() else None
-        collection = Collection(recorded_plan(load_spec(rundir.spec)), rundir, manifest)
+        collection = Collection(recorded_plan(recorded_spec(rundir.spec)), rundir, manifest)
         collection.take_recorded()
         models = earlier.models if earlier else [_described(m) for m in collection.plan.spec.all_models]
         return write_report(rundir, collection.report(models, _of_the_run(earlier)))

@@ -12,7 +12,7 @@ from bridge.cli.columns import columns
 from bridge.cli.ending import ended
 
 if TYPE_CHECKING:
-    from bridge.backend import Backend
+    from bridge.backend import Backend, Feature
 
 SIGNS = {"full": "yes", "partial": "partly", "not yet": "not yet", "never": "no"}
 
@@ -38,18 +38,15 @@ def _features(backends: list[Backend]) -> Iterator[str]:
     """Feature by feature, what each backend does with it, and what there is to say about that."""
     from bridge.backend import Feature
 
-    rows = []
-    notes = []
-    for feature in Feature:
-        gaps = [one.support.get(feature) for one in backends]
-        rows.append((feature.value, *(SIGNS[gap.level.value] if gap else SIGNS["not yet"] for gap in gaps)))
-        notes += [
-            f"{one.name}, {feature.value}: {gap.note}"
-            for one, gap in zip(backends, gaps, strict=True)
-            if gap and gap.note
-        ]
+    rows = [(feature.value, *(_sign(one, feature) for one in backends)) for feature in Feature]
     yield from columns(("SUPPORTS", *(one.name for one in backends)), rows)
-    yield from ["", *notes] if notes else []
+    notes = [(one.name, feature, gap.note) for one in backends for feature, gap in one.support.items() if gap.note]
+    yield from ["", *(f"{name}, {feature.value}: {note}" for name, feature, note in notes)] if notes else []
+
+
+def _sign(one: Backend, feature: Feature) -> str:
+    gap = one.support.get(feature)
+    return SIGNS[gap.level.value] if gap else SIGNS["not yet"]
 
 
 def _version(one: Backend) -> str:

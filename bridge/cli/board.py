@@ -29,7 +29,7 @@ class Board:
     stages: dict[str, Stage] = field(default_factory=dict)
     jobs: dict[str, JobProgress] = field(default_factory=dict)
     _counts: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
-    """Per job, the time and the number of requests of the last seconds."""
+    """Per job, the time and the amount of work of the last seconds."""
 
     def take_stage(self, name: str, state: StageState, text: str) -> None:
         now = self.clock()
@@ -44,17 +44,22 @@ class Board:
         for job in jobs:
             self.jobs[job.job] = job
             counts = self._counts.setdefault(job.job, deque())
-            counts.append((now, job.requests))
+            counts.append((now, work(job)[0]))
             while now - counts[0][0] > RATE_OVER_S:
                 counts.popleft()
 
     def elapsed_s(self, stage: Stage) -> float:
         return (self.clock() if stage.ended is None else stage.ended) - stage.started
 
-    def requests_per_s(self, job: str) -> float:
+    def work_per_s(self, job: str) -> float:
         counts = self._counts[job]
         (since, first), (until, last) = counts[0], counts[-1]
         return (last - first) / (until - since) if until > since else 0.0
+
+
+def work(job: JobProgress) -> tuple[int, str]:
+    """How much a job has done, and of what: the gateway counts requests, a job that needs none counts its samples."""
+    return (job.requests, "requests") if job.requests else (job.done, "samples")
 
 
 def duration(seconds: float) -> str:

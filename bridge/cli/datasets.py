@@ -16,7 +16,8 @@ from bridge.cli.ending import ended
 if TYPE_CHECKING:
     from bridge.backend import DatasetInfo
 
-HEADER = ("NAME", "BACKEND", "KIND", "METRIC", "SHOTS", "DESCRIPTION")
+HEADER = ("NAME", "BACKEND", "KIND", "SHOTS", "CONFIG", "EVALUATOR", "DATA", "ABOUT")
+WIDEST = 48
 
 
 @ended
@@ -55,6 +56,9 @@ def _fits(info: DatasetInfo, search: str | None) -> bool:
 
 
 def _row(info: DatasetInfo) -> Sequence[str]:
+    from bridge.report.text import one_line
+
     kind = f"{info.kind} (unusable)" if info.unusable else info.kind
     shots = "" if info.num_fewshot is None else str(info.num_fewshot)
-    return info.name, info.backend, kind, info.metric, shots, info.unusable or info.description
+    told = (one_line(text, WIDEST) for text in (info.config, info.evaluator, info.data))
+    return info.name, info.backend, kind, shots, *told, info.unusable or info.description

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bridge.cli.board import Board, Stage, duration
+from bridge.cli.board import Board, Stage, duration, work
 from bridge.progress import JobProgress, Silent, StageState, Watcher
 from bridge.report.text import one_line
 
@@ -55,7 +55,7 @@ class Lines:
         self.board.take_jobs(jobs)
         for job in jobs:
             if job.state != "waiting" and self._is_due(f"job {job.job}", job.state):
-                self.say(f"{one_line(job.job)}: {counts(job, self.board.requests_per_s(job.job))}")
+                self.say(f"{one_line(job.job)}: {counts(job, self.board.work_per_s(job.job))}")
 
     def note(self, line: str) -> None:
         self.say(one_line(line, 1000))
@@ -69,17 +69,19 @@ class Lines:
         return due
 
 
-def counts(job: JobProgress, requests_per_s: float) -> str:
+def counts(job: JobProgress, work_per_s: float) -> str:
     """``infer, 120/200 samples, 35.2 requests/s, 2 not answered``"""
-    if job.total is not None:
-        samples = f"{job.done:,}/{job.total:,} samples"
-    else:
-        samples = f"{job.done:,} samples" if job.done else ""
-    requests = f"{requests_per_s:.1f} requests/s" if job.state == "running" else f"{job.requests:,} requests"
-    cached = f"{job.cached:,} from the cache" if job.cached else ""
-    failed = f"{job.failed:,} not answered" if job.failed else ""
-    stage = one_line(job.stage, 40) if job.state == "running" else job.state
-    return ", ".join(filter(None, [stage, samples, requests, cached, failed]))
+    running, (amount, unit) = job.state == "running", work(job)
+    rate = f"{work_per_s:.1f} {unit}/s" if amount else "starts"
+    total = "" if job.total is None else f"/{job.total:,}"
+    parts = [
+        one_line(job.stage, 40) if running else job.state,
+        f"{job.done:,}{total} samples" if job.done or total else "",
+        rate if running else f"{job.requests:,} requests" if job.requests else "",
+        f"{job.cached:,} from the cache" if job.cached else "",
+        f"{job.failed:,} not answered" if job.failed else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 @dataclass
@@ -141,4 +143,4 @@ class Live:
             total=job.total, completed=job.done, width=24, pulse=job.total is None and job.state == "running"
         )
         style = "bold red" if job.failed else ""
-        yield Text(counts(job, self.board.requests_per_s(job.job)), style=style, overflow="ellipsis")
+        yield Text(counts(job, self.board.work_per_s(job.job)), style=style, overflow="ellipsis")

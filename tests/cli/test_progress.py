@@ -49,12 +49,13 @@ def test_lines_of_jobs() -> None:
     for done in range(1, 101):
         clock.now += 0.1
         watcher.jobs([JobProgress("native", "running", done, 200, "infer", requests=done, failed=done // 50)])
-    watcher.jobs([JobProgress("native", "done", 200, 200, requests=200, cached=3)])
+    watcher.jobs([JobProgress("oc", "done", 200, 200, requests=200, cached=3), JobProgress("native", "done", 200, 200)])
     assert said == [
-        "oc: 0.0 requests/s",
+        "oc: starts",
         "native: infer, 1/200 samples, 10.0 requests/s",
         "native: infer, 52/200 samples, 10.0 requests/s, 1 not answered",
-        "native: done, 200/200 samples, 200 requests, 3 from the cache",
+        "oc: done, 200/200 samples, 200 requests, 3 from the cache",
+        "native: done, 200/200 samples",
     ]
     assert clock.now - 100 < 3 * LINE_EVERY_S
 
@@ -80,7 +81,7 @@ def test_the_rate_is_of_the_last_seconds() -> None:
         clock.now = second
         requests = min(second, 50) * 10
         board.take_jobs([JobProgress("a", "running", requests=requests)])
-    assert board.requests_per_s("a") == 0
+    assert board.work_per_s("a") == 0
 
 
 def test_the_display_of_a_terminal() -> None:
