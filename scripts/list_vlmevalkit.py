@@ -143,7 +143,9 @@ class Walk:
         try:
             found = importlib.import_module(full)
         except ImportError as error:
-            self.packages.add(error.name if error.name and error.name.startswith("vlmeval") else (error.name or full).split(".")[0])
+            self.packages.add(
+                error.name if error.name and error.name.startswith("vlmeval") else (error.name or full).split(".")[0]
+            )
             return None
         if not level:
             self._visit(found)
@@ -191,7 +193,9 @@ def what_it_takes(family: type) -> dict[str, Any]:
         "missing": missing,
         "judge": judge if "build_judge" in scoring.calls else "none",
         "runs_code": bool(runs_code),
-        "layout": "tsv" if "prepare_tsv" in building.calls and not packages & {"huggingface_hub", "datasets"} else "own",
+        "layout": "tsv"
+        if "prepare_tsv" in building.calls and not packages & {"huggingface_hub", "datasets"}
+        else "own",
     }
 
 

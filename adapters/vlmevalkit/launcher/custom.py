@@ -104,7 +104,7 @@ def targets_of(row: dict[str, Any]) -> list[str]:
 
 
 def score_all(scorer: str, rows: dict[str, dict[str, Any]], threads: int) -> None:
-    """Notes score and extract of every row (index → row, with its question) that was answered, under ``watch.notes``."""
+    """Notes score and extract of every row (index → row) that was answered, in ``watch.notes``."""
     models.use_judge(models.judge_of_job if scorer == JUDGE else None)
     judge = models.build_judge(max_tokens=16, temperature=0) if scorer == JUDGE else None
     if judge is not None:

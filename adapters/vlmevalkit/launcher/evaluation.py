@@ -20,6 +20,7 @@ RESULT = Path("result.json")
 SAMPLES = Path("samples.jsonl")
 CALLS = Path("stand-ins.txt")
 MOST_PASSES = 4
+LMU_DATA = "LMUData"
 
 
 class NotScored(Exception):
@@ -51,7 +52,7 @@ def evaluate(job: dict[str, Any], item: dict[str, Any], progress: Progress) -> N
         with SAMPLES.open("w", encoding="utf-8") as samples:
             for repeat in range(item["repeats"]):
                 result["repeats"].append(_run(job, item, dataset, source, repeat, samples, progress))
-    except Exception as error:  # noqa: BLE001: whatever fails is this one dataset's failure, and is told
+    except Exception as error:  # noqa: BLE001 - whatever fails is this one dataset's failure, and is told
         result["error"] = _told(error)
         _log(error)
     RESULT.write_text(json.dumps(result, default=str), encoding="utf-8")
@@ -60,7 +61,8 @@ def evaluate(job: dict[str, Any], item: dict[str, Any], progress: Progress) -> N
 def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
     """The dataset with the rows that are to be asked."""
     family = kit.family_of(item["class"])
-    shared = Path(job["lmu_data"]) if job["lmu_data"] else None
+    named = job["lmu_data"] or os.environ.get(LMU_DATA)
+    shared = Path(named) if named else Path.home() / "LMUData"
     if item["layout"] == "tsv":
         lmu = Path("lmu").absolute()
         source = lay_out(item, family, lmu, shared)
@@ -68,7 +70,7 @@ def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
             if "DATASET_MD5" in vars(part):
                 part.DATASET_MD5 = AnyChecksum()
     else:
-        lmu, source = shared or Path.home() / "LMUData", Source(official=not item["path"])
+        lmu, source = shared, Source(official=not item["path"])
         lmu.mkdir(parents=True, exist_ok=True)
         if item["path"]:
             _point_at(Path(item["path"]), family)
@@ -77,8 +79,10 @@ def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
     os.environ["PRED_FORMAT"] = item["pred_format"]
     dataset = family(dataset=item["name"], **item["kwargs"])
     rows.select(dataset, item)
+    if item["needs_answers"]:
+        source.refused |= rows.take_out_unanswerable(dataset)
     if not len(dataset.data):
-        raise rows.NoRows("there is no row to ask")
+        raise rows.NoRows(next(iter(source.refused.values()), "there is no row to ask"))
     return dataset, source
 
 
@@ -100,7 +104,13 @@ def _point_at(folder: Path, family: Any) -> None:
 
 
 def _run(
-    job: dict[str, Any], item: dict[str, Any], dataset: Any, source: Source, repeat: int, samples: Any, progress: Progress
+    job: dict[str, Any],
+    item: dict[str, Any],
+    dataset: Any,
+    source: Source,
+    repeat: int,
+    samples: Any,
+    progress: Progress,
 ) -> dict[str, Any]:
     """One pass: ask everything, score what was answered. Returns its part of the result."""
     table = dataset.data.copy()
@@ -116,7 +126,7 @@ def _run(
         unanswered = {key for key, one in models.asked.items() if one.error}
         scored = _score(job, item, dataset, table, predictions, unanswered)
         part["metrics"] = scored.metrics
-    except Exception as error:  # noqa: BLE001: as above; what was answered is still written
+    except Exception as error:  # noqa: BLE001 - as above; what was answered is still written
         part["error"] = _told(error)
         _log(error)
     _write_samples(item, table, source, scored, repeat, samples)
@@ -150,7 +160,7 @@ def _guarded(build: Any) -> Any:
     def build_prompt(line: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return build(line, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001: any failure is this one sample's
+        except Exception as error:  # noqa: BLE001 - any failure is this one sample's
             reason = f"the prompt could not be built: {_told(error)}"
             return [{"type": "text", "value": models.NOT_ASKABLE}, {"type": "text", "value": reason}]
 
@@ -271,9 +281,7 @@ def _details(predictions: Path) -> dict[str, dict[str, Any]]:
 _COLUMNS = ("answer", "category", "l2-category", "l2_category", "split", "question_type", "choices", "image_path")
 
 
-def _write_samples(
-    item: dict[str, Any], table: Any, source: Source, scored: Scored, repeat: int, samples: Any
-) -> None:
+def _write_samples(item: dict[str, Any], table: Any, source: Source, scored: Scored, repeat: int, samples: Any) -> None:
     """A line per row that was to be asked, in the dataset's order; rows that were refused come last."""
     group_of = rows.groups(table, item["group"])
     meta = [column for column in _COLUMNS if column in table]

@@ -65,7 +65,7 @@ def _fork(job: dict[str, Any], item: dict[str, Any]) -> int:
         return child
     try:
         _in_child(job, item, folder)
-    except BaseException:  # noqa: BLE001: the child must not run on in the parent's loop
+    except BaseException:  # noqa: BLE001 - the child must not run on in the parent's loop
         traceback.print_exc()
         os._exit(1)
     os._exit(0)

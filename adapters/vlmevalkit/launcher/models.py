@@ -52,19 +52,26 @@ def install() -> None:
 
 def gateway_model(job: dict[str, Any], item: dict[str, Any]) -> Any:
     """An instance of VLMEvalKit's class for OpenAI-compatible servers. ``item["payload"]`` is sent as it is."""
+    url, key = _address(job["endpoint"])
     model = _model_class()(
         model=job["endpoint"]["model"],
-        api_base=f"{job['endpoint']['url'].rstrip('/')}/chat/completions",
-        key=os.environ[job["endpoint"]["key_env"]],
+        api_base=url,
+        key=key,
         retry=1,
         wait=0,
         verbose=False,
         system_prompt=item["system_prompt"],
         custom_prompt=item["custom_prompt"],
     )
+    model.api_base, model.key = url, key
     model.default_kwargs = dict(item["payload"])
     model.image = item["image"]
     return model
+
+
+def _address(endpoint: dict[str, Any]) -> tuple[str, str]:
+    """Where requests go and the token of this run; both are told by environment variables."""
+    return f"{os.environ[endpoint['url_env']].rstrip('/')}/chat/completions", os.environ[endpoint["key_env"]]
 
 
 def _model_class() -> Any:
@@ -94,7 +101,7 @@ def _model_class() -> Any:
             try:
                 code, answer, response = one.generate_inner(inputs, dataset=dataset, **self.default_kwargs)
                 error = "" if code == 0 and self.fail_msg not in answer and answer != "" else _why(response, answer)
-            except Exception as failure:  # noqa: BLE001: any failure is this one sample's
+            except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             _note(answer, response, error, time.monotonic() - started, _here.payload)
             return self.fail_msg if error else answer
@@ -209,7 +216,7 @@ judge_of_job: dict[str, Any] | None = None
 
 
 def use_judge(judge: dict[str, Any] | None) -> None:
-    """The judge of this process: ``{"url", "model", "key_env", "payload"}``."""
+    """The judge of this process: ``{"model", "url_env", "key_env"}``."""
     global _judge
     _judge = judge
 
@@ -220,8 +227,7 @@ def build_judge(**kwargs: Any) -> Any:
         raise JudgeDown("this dataset asks for a judge, and the spec has none: set 'judge'")
     for name in ("model", "nproc", "retry", "wait", "verbose", "key", "api_base", "timeout"):
         kwargs.pop(name, None)
-    key = os.environ[_judge["key_env"]]
-    url = f"{_judge['url'].rstrip('/')}/chat/completions"
+    url, key = _address(_judge)
     judge = _judge_class()(_judge["model"], retry=1, wait=0, key=key, api_base=url, **kwargs)
     judge.api_base, judge.key = url, key
     return judge
@@ -236,7 +242,7 @@ def _judge_class() -> Any:
             try:
                 code, answer, response = self.generate_inner(inputs, **self.default_kwargs | kwargs)
                 error = "" if code == 0 and self.fail_msg not in answer and answer != "" else _why(response, answer)
-            except Exception as failure:  # noqa: BLE001: any failure is this one sample's
+            except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             watch.judged(str(inputs), error.replace("the model's", "its"))
             return self.fail_msg if error else answer

@@ -25,6 +25,17 @@ def select(dataset: Any, item: dict[str, Any]) -> None:
     dataset.data = data
 
 
+def take_out_unanswerable(dataset: Any) -> dict[str, str]:
+    """Takes out the rows that name no right answer; returns the reason for each."""
+    data = dataset.data
+    empty = data["answer"].isna() if "answer" in data else [True] * len(data)
+    reason = "the table has no right answer for it (an empty cell, or NA, None, null, …)"
+    refused = {str(index): reason for index, gone in zip(data["index"], empty, strict=True) if gone}
+    if refused:
+        dataset.data = data[~data["index"].astype(str).isin(refused)]
+    return refused
+
+
 def groups(data: Any, kind: str | None) -> dict[str, str]:
     """Index → group, both as text; without a kind each row is a group of its own."""
     indices = [str(index) for index in data["index"]]

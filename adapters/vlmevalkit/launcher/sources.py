@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import folders, tables
+from . import folders, kit, tables
 from .tables import BadTable
 
 
@@ -28,7 +28,7 @@ class Source:
     read_as_missing: int = 0
 
 
-def lay_out(item: dict[str, Any], family: Any, lmu: Path, shared: Path | None) -> Source:
+def lay_out(item: dict[str, Any], family: Any, lmu: Path, shared: Path) -> Source:
     """Fills ``lmu`` with the tables of a dataset; ``family`` is its class in VLMEvalKit. Raises BadTable."""
     lmu.mkdir(parents=True, exist_ok=True)
     source = Source()
@@ -44,30 +44,28 @@ def lay_out(item: dict[str, Any], family: Any, lmu: Path, shared: Path | None) -
     return source
 
 
-def _find(name: str, path: Path | None, shared: Path | None) -> Path | None:
+def _find(name: str, path: Path | None, shared: Path) -> Path | None:
     """The file that the user named, or the table in the named or shared folder."""
     if path is not None:
         found = path / f"{name}.tsv" if path.is_dir() else path
         if not found.is_file():
             raise BadTable(f"{found}: there is no such file")
         return found
-    found = shared / f"{name}.tsv" if shared else Path()
-    return found if shared and found.is_file() else None
+    found = shared / f"{name}.tsv"
+    return found if found.is_file() else None
 
 
-def _download(name: str, family: Any, shared: Path | None) -> Path:
-    from vlmeval.smp import download_file  # type: ignore[import-not-found,unused-ignore]
-
+def _download(name: str, family: Any, shared: Path) -> Path:
     url = getattr(family, "DATASET_URL", {}).get(name)
     if not url or not url.startswith("http"):
         raise BadTable(f"{name}.tsv is not in LMUData, and VLMEvalKit knows no address for it; give 'path'")
-    target = (shared or Path.home() / "LMUData") / f"{name}.tsv"
+    target = shared / f"{name}.tsv"
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{name}.{os.getpid()}.part")
     try:
-        download_file(url, str(aside))
+        kit.module("smp").download_file(url, str(aside))
         aside.replace(target)
-    except Exception as error:  # noqa: BLE001: VLMEvalKit raises bare Exception here
+    except Exception as error:  # VLMEvalKit raises bare Exception here
         raise BadTable(f"{target.name} is not in LMUData ({target.parent}), and {error}; give 'path'") from error
     finally:
         aside.unlink(missing_ok=True)

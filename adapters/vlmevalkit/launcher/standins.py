@@ -52,8 +52,8 @@ class StandIn(type):
             return super().__call__(*args, **kwargs)
         if not _state.importing:
             _state.refuse(cls.__qualname__)
-        decorated = args[0] if len(args) == 1 and callable(args[0]) and not isinstance(args[0], StandIn) else cls
-        return decorated
+        is_decorator = len(args) == 1 and callable(args[0]) and not isinstance(args[0], StandIn)
+        return args[0] if is_decorator else cls
 
     def __or__(cls, other: Any) -> Any:
         return cls

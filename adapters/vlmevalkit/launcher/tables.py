@@ -20,7 +20,27 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 _RESERVED = frozenset({"prediction", "hit", "log", "gt", "tmp_flag"})
 """Columns that VLMEvalKit writes itself; a table that brings them would decide its own score."""
 MISSING = frozenset(
-    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"]
+    [
+        "",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    ]
 )
 """What pandas, and so VLMEvalKit, reads as an empty cell."""
 
@@ -92,7 +112,9 @@ def _check_rows(path: Path, table: Table) -> None:
     for number, row in enumerate(table.rows, 1):
         index = row["index"]
         if not _is_file_name(index):
-            raise BadTable(f"{path}: row {number}: index {index[:60]!r} is to be a plain name: it becomes a file's name")
+            raise BadTable(
+                f"{path}: row {number}: index {index[:60]!r} is to be a plain name: it becomes a file's name"
+            )
         if index in seen:
             raise BadTable(f"{path}: row {number}: index {index!r} is there twice")
         seen.add(index)
@@ -154,4 +176,6 @@ def _leads_out(cell: str) -> bool:
 
 
 def _is_file_name(text: str) -> bool:
-    return bool(text) and len(text) <= 200 and text.isprintable() and not {"/", "\\"} & set(text) and text.strip(".") != ""
+    return (
+        bool(text) and len(text) <= 200 and text.isprintable() and not {"/", "\\"} & set(text) and text.strip(".") != ""
+    )

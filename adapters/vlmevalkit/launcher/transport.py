@@ -1,4 +1,4 @@
-"""HTTP to the gateway: a connection per thread that stays open. The gateway retries; here every request is sent once."""
+"""HTTP to the gateway, on a connection per thread that stays open. It retries; here every request is sent once."""
 
 from __future__ import annotations
 

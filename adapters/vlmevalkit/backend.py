@@ -1,0 +1,58 @@
+"""The backend ``vlmevalkit``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from bridge.adapters.vlmevalkit import catalogue, check, collect, translate
+from bridge.adapters.vlmevalkit.options import BACKEND
+from bridge.backend import (
+    FULL,
+    BenchmarkResult,
+    DatasetInfo,
+    Endpoint,
+    EnvSpec,
+    Feature,
+    Gap,
+    Job,
+    Level,
+    Outcome,
+    Support,
+    Task,
+)
+from bridge.errors import Problem
+
+_SUPPORT: Support = {
+    **dict.fromkeys(Feature, FULL),
+    Feature.PATH: Gap(Level.PARTIAL, "a table (.tsv), a folder of tables, or images/ and one .jsonl"),
+    Feature.SUBSETS: Gap(Level.FULL, "values of the columns 'category' and 'l2-category'"),
+    Feature.SPLIT: Gap(Level.FULL, "a value of the column 'split'"),
+    Feature.NUM_FEWSHOT: Gap(Level.PARTIAL, "VLMEvalKit's questions have no worked examples: only 0"),
+    Feature.LIMIT: Gap(Level.FULL, "of rotated questions the first groups; else rows, up to the end of a group"),
+    Feature.MAX_TOKENS: Gap(Level.FULL, "without it none is sent, and the server's own limit holds"),
+    Feature.JUDGE: Gap(Level.FULL, "without one exact matching scores, and datasets that need one are refused"),
+}
+
+
+class VLMEvalKitBackend:
+    name = BACKEND
+    env: EnvSpec = translate.LEAN
+    route: Literal["gateway", "direct"] = "gateway"
+    on_failed_request: Literal["error", "placeholder"] = "error"
+    support: Support = _SUPPORT
+
+    def datasets(self) -> Mapping[str, DatasetInfo]:
+        return catalogue.infos()
+
+    def resolve(self, name: str) -> DatasetInfo | None:
+        return catalogue.info_of(name)
+
+    def check(self, task: Task) -> list[Problem]:
+        return check.problems(task)
+
+    def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
+        return translate.jobs(task, endpoint)
+
+    def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
+        return [collect.result(outcome, task, dataset) for dataset in task.datasets]
