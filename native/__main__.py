@@ -85,7 +85,7 @@ def _evaluate(job: NativeJob, folder: Path, opened: list[Questions], ledger: Led
             path = samples_file(folder, questions.dataset.id)
             writer = stack.enter_context(SampleWriter(path, questions.dataset.repeats))
             datasets.append(OpenDataset(questions.dataset, questions, writer))
-        store = stack.enter_context(RequestStore(folder / job.store))
+        store = stack.enter_context(RequestStore((folder / job.store).resolve()))
         interrupted, down = asyncio.run(_run(job, datasets, store, ledger))
         if store.warning:
             sys.stderr.write(f"{store.warning}\n")

@@ -68,7 +68,7 @@ class Engine:
                 await asyncio.wait(workers)
                 counting.cancel()
         except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None
+            raise _first(several) from None
 
     async def _count(self) -> None:
         """Finds out how much there is to do, aside."""
@@ -167,6 +167,13 @@ class Engine:
         record["metadata"] = {"index": question.index, **remarks}
         one.writer.write(question.index, question.repeat, record)
         self._ledger.count(one.dataset.id, is_good(record))
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error that is none of several."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _in_thread(work: Callable[[], T]) -> T | None:

@@ -32,21 +32,8 @@ MOCK = SHARED / "tools" / "mock_openai.py"
 DATA = SHARED / "data"
 ROWS = 2000
 WORDS = [
-    "river",
-    "stone",
-    "amber",
-    "quiet",
-    "signal",
-    "copper",
-    "harbor",
-    "lattice",
-    "meadow",
-    "quartz",
-    "vector",
-    "violet",
-    "anchor",
-    "tunnel",
-    "marble",
+    *("river", "stone", "amber", "quiet", "signal", "copper", "harbor", "lattice", "meadow", "quartz"),
+    *("vector", "violet", "anchor", "tunnel", "marble", "cedar", "falcon", "prism", "ember", "glacier"),
 ]
 
 BARE = """

@@ -64,12 +64,13 @@ class NativeRun:
             (self.folder / name).write_text(text, encoding="utf-8")
         return job
 
-    async def start(self, task: Task, base_url: str) -> asyncio.subprocess.Process:
+    async def start(self, task: Task, base_url: str, *under: str) -> asyncio.subprocess.Process:
+        """``under``: a program that starts it, with its arguments."""
         job = self.prepare(task, base_url)
         env = {**os.environ, **job.env, "PYTHONSAFEPATH": "1"}
         with (self.root / "log.txt").open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                sys.executable, *job.argv[1:], cwd=self.folder, env=env, stdout=log, stderr=log
+                *under, sys.executable, *job.argv[1:], cwd=self.folder, env=env, stdout=log, stderr=log
             )
 
     async def run(self, task: Task, base_url: str) -> int:

@@ -1,0 +1,217 @@
+"""Every benchmark: its definition holds together, its own sample reads, and real rows score as they should."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bridge.native.benchmark import Benchmark, Sample, Verdict
+from bridge.native.benchmarks import NAMES, benchmark
+from bridge.native.benchmarks.hellaswag import cleaned
+from bridge.native.locate import find_sources
+from bridge.native.prompt import messages_of
+from bridge.native.readers import read_rows
+
+REAL = {"gsm8k": 600, "mmlu": 1140, "arc": 600, "hellaswag": 500}
+
+
+def samples(mark: Benchmark, folder: Path) -> Iterator[Sample]:
+    for source in find_sources(mark, folder, mark.split):
+        for line in read_rows(source.path, mark.layout.columns):
+            assert not line.problem
+            yield mark.to_sample(line.row)
+
+
+def verdict(mark: Benchmark, answer: str, sample: Sample) -> Verdict:
+    return mark.scorer.at_once(answer, sample) or mark.scorer.at_length(answer, sample)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_definition_holds_together(name: str) -> None:
+    mark = benchmark(name)
+    assert mark.name == name
+    assert mark.split in mark.layout.splits
+    assert set(mark.fewshot_splits) <= set(mark.layout.splits)
+    assert set(mark.categories) <= set(mark.subsets)
+    assert len(set(mark.subsets)) == len(mark.subsets)
+    assert mark.max_fewshot is None or mark.num_fewshot <= mark.max_fewshot
+    assert mark.custom or (mark.paper.startswith("https://") and mark.licence)
+    doc = inspect.getdoc(sys.modules[mark.to_sample.__module__])
+    assert doc is not None
+    assert "EvalScope" in doc, "where it differs from others belongs into the docstring"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_benchmarks_are_light_to_import(name: str) -> None:
+    tree = ast.parse(Path(inspect.getsourcefile(benchmark(name).to_sample) or "").read_text(encoding="utf-8"))
+    imported = {
+        node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+    }
+    assert imported <= {"__future__", "bridge", "typing", "collections"}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_right_answers_score_one_and_wrong_ones_nought(name: str, rows: Callable[[str], Path]) -> None:
+    mark = benchmark(name)
+    metric = mark.scorer.metrics[0].name
+    right, wrong, empty = [], [], []
+    for sample in samples(mark, rows(name)):
+        target = str(sample.target)
+        other = next(c for c in sample.choices if c != target) if sample.choices else str(int(target) + 1)
+        form = "I think so.\nANSWER: {}" if sample.choices else "It follows that it is \\boxed{{{}}}."
+        right.append(verdict(mark, form.format(target), sample).scores[metric])
+        wrong.append(verdict(mark, form.format(other), sample).scores[metric])
+        nothing = verdict(mark, "", sample)
+        empty.append((nothing.extracted, nothing.scores[metric]))
+    assert len(right) == REAL[name]
+    assert set(right) == {1.0}
+    assert set(wrong) == {0.0}
+    assert set(empty) == {(None, 0.0)}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_a_worked_example_scores_one(name: str, rows: Callable[[str], Path]) -> None:
+    """What the model is shown is what the scorer reads."""
+    mark = benchmark(name)
+    for sample in list(samples(mark, rows(name)))[:50]:
+        shown = mark.prompt.demo.format_map(sample.fields)
+        assert verdict(mark, shown, sample).scores == {"accuracy": 1.0}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_no_place_of_a_prompt_is_left_open(name: str, rows: Callable[[str], Path]) -> None:
+    mark = benchmark(name)
+    for sample in samples(mark, rows(name)):
+        text = messages_of(mark, sample, [sample])[0]["content"]
+        assert not re.search(r"\{(question|choices|letters|count|target|reasoning)\}", text)
+        assert sample.fields["question"] in text
+
+
+def test_mmlu_has_the_papers_subjects_and_categories(rows: Callable[[str], Path]) -> None:
+    mark = benchmark("mmlu")
+    assert len(mark.subsets) == 57
+    sizes = {name: list(mark.categories.values()).count(name) for name in set(mark.categories.values())}
+    assert sizes == {"STEM": 19, "Humanities": 13, "Social Science": 12, "Other": 13}
+    there = {source.subset for source in find_sources(mark, rows("mmlu"), "test")}
+    assert there == set(mark.subsets)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "target", "id_"),
+    [
+        ("gsm8k", {"question": "?", "answer": "2*600=<<2*600=1200>>1,200\n#### 1,200"}, "1200", None),
+        (
+            "arc",
+            {
+                "id": "x",
+                "question": {
+                    "stem": "?",
+                    "choices": [{"text": t, "label": n} for n, t in zip("123", "abc", strict=True)],
+                },
+                "answerKey": "3",
+            },
+            "C",
+            "x",
+        ),
+        (
+            "arc",
+            {"id": "y", "question": "?", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"},
+            "B",
+            "y",
+        ),
+        ("mmlu", {"question": "?", "choices": ["a", "b", "c", "d"], "answer": 2, "subject": "virology"}, "C", None),
+        ("mmlu", {"input": "?", "A": "1", "B": "2", "C": "3", "D": "4", "target": "d"}, "D", None),
+        ("hellaswag", {"ctx_a": "He sits.", "ctx_b": "he", "endings": ["a", "b", "c", "d"], "label": "1"}, "B", None),
+        ("general_mcq", {"id": 7, "question": "?", "A": "x", "B": 2, "C": "", "answer": "b"}, "B", "7"),
+        ("general_qa", {"query": "?", "response": "yes"}, "yes", None),
+        (
+            "general_qa",
+            {"messages": [{"role": "user", "content": "?"}], "answer": ["yes", "yep"]},
+            ["yes", "yep"],
+            None,
+        ),
+    ],
+)
+def test_every_form_of_a_row_is_read(name: str, row: dict[str, Any], target: Any, id_: str | None) -> None:
+    sample = benchmark(name).to_sample(row)
+    assert (sample.target, sample.id) == (target, id_)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "message"),
+    [
+        ("gsm8k", {"question": "?", "answer": "it is 5"}, "no '#### <number>'"),
+        ("gsm8k", {"question": "?", "answer": "#### five"}, "'five' is not a number"),
+        ("gsm8k", {"answer": "#### 5"}, "question"),
+        (
+            "arc",
+            {"question": "?", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "E"},
+            "none of the",
+        ),
+        ("mmlu", {"question": "?", "A": "1", "B": "2", "C": "3", "D": "4", "answer": "E"}, "one of the letters ABCD"),
+        ("mmlu", {"question": "?", "choices": ["a", "b"], "answer": 5}, "option 6 of 2"),
+        ("hellaswag", {"ctx_a": "x", "endings": ["a", "b"], "label": ""}, "the test split has none"),
+        ("hellaswag", {"ctx_a": "x", "endings": "ab", "label": 0}, "a list"),
+        ("general_mcq", {"question": "?", "A": "x", "C": "y", "answer": "A"}, "without a gap"),
+        ("general_mcq", {"question": "?", "A": "x", "answer": "A"}, "1 options"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": ["A", "B"]}, "one letter, not list"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": ""}, "one of the letters AB"),
+        ("general_qa", {"question": "?", "answer": " "}, "needs? a judge"),
+        ("general_qa", {"question": " ", "answer": "x"}, "question is empty"),
+        ("general_qa", {"messages": [{"role": "user"}], "answer": "x"}, "role and content"),
+        ("general_qa", {"messages": [{"role": "assistant", "content": "x"}], "answer": "x"}, "assistant's"),
+    ],
+)
+def test_a_row_in_another_form_says_what_is_wrong(name: str, row: dict[str, Any], message: str) -> None:
+    with pytest.raises((KeyError, ValueError, TypeError), match=message):
+        benchmark(name).to_sample(row)
+
+
+def test_hellaswag_loses_wikihows_marks() -> None:
+    assert cleaned("How to sit [title] Find a chair. [step] Sit  [substeps] down.") == (
+        "How to sit. Find a chair. Sit down."
+    )
+    row = {
+        "ctx_a": "A man sits.",
+        "ctx_b": "he [title] then",
+        "activity_label": "Sitting",
+        "endings": list("ab"),
+        "label": 0,
+    }
+    question = benchmark("hellaswag").to_sample(row).fields["question"]
+    assert question.endswith("Sitting: A man sits. He. then")
+
+
+def test_general_qa_sends_a_rows_own_messages() -> None:
+    mark = benchmark("general_qa")
+    own = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why?"}]
+    assert messages_of(mark, mark.to_sample({"messages": own, "answer": "x"})) == own
+    plain = mark.to_sample({"question": "{why}?", "system": "Be brief.", "answer": "x"})
+    assert messages_of(mark, plain) == [own[0], {"role": "user", "content": "{why}?"}]
+
+
+def test_chinese_questions_are_asked_in_chinese() -> None:
+    mark = benchmark("general_mcq")
+    sample = mark.to_sample({"question": "哪个是对的？", "A": "一", "B": "二", "answer": "B"})
+    text = messages_of(mark, sample, [sample])[0]["content"]
+    assert "答案：B" in text
+    assert "ANSWER" not in text
+    assert verdict(mark, "答案：B", sample).scores == {"accuracy": 1.0}
+
+
+def test_the_samples_in_the_docstrings_read(rows: Callable[[str], Path]) -> None:
+    for name in ("gsm8k", "general_mcq", "general_qa"):
+        mark = benchmark(name)
+        doc = inspect.getdoc(sys.modules[mark.to_sample.__module__]) or ""
+        shown = [line[line.index("{") :] for line in doc.splitlines() if '{"' in line and line.rstrip().endswith("}")]
+        assert shown, name
+        for line in shown:
+            mark.to_sample(orjson.loads(line.replace("\n", "\\n")))
