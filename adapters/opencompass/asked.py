@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.adapters.opencompass import layout
-from bridge.adapters.opencompass.catalog import NAME, Chosen, resolve
+from bridge.adapters.opencompass.catalog import NAME, Chosen, Config, resolve
 from bridge.adapters.opencompass.ocbridge.lay_out import Source
 from bridge.backend import Task
 from bridge.spec import DatasetSpec, GenerationSpec
@@ -52,7 +52,12 @@ class Asked:
         wanted = self.dataset.subsets
         if self.chosen.custom:
             return {subset: subset for subset in wanted}
-        return {abbr: config.units[abbr] for config in self.chosen.configs for abbr in config.wanted(wanted)}
+        return {abbr: config.units[abbr] for config in self.configs() for abbr in config.wanted(wanted)}
+
+    def configs(self) -> list[Config]:
+        """The configurations that hold what is asked for."""
+        wanted = self.dataset.subsets
+        return [config for config in self.chosen.configs if not wanted or config.wanted(wanted)]
 
     def roots(self) -> list[str]:
         """Folders, or one file, in which its files may be."""

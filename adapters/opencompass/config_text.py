@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bridge.adapters.opencompass.asked import Asked, options
-from bridge.adapters.opencompass.catalog import Config
 from bridge.backend import Endpoint, Task
 from bridge.spec import GenerationSpec, JsonObject
 
@@ -130,7 +129,7 @@ def _model(task: Task, generation: GenerationSpec, endpoint: Endpoint, number: i
 
 
 def _pinned_text(part: Asked, number: int) -> str:
-    configs = [config for config in part.chosen.configs if part.dataset.subsets == () or _wanted(part, config)]
+    configs = part.configs()
     imports = "".join(
         f"    from opencompass.configs.datasets.{config.module} import {', '.join(config.variables)}\n"
         for config in configs
@@ -143,10 +142,6 @@ def _pinned_text(part: Asked, number: int) -> str:
         chosen = f"[dataset for dataset in {chosen} if dataset['abbr'] in (\n{abbrs})]"
     text = f"{_HEAD}\nwith read_base():\n{imports}\ndatasets_{number} = {chosen}\n"
     return f"{text}for dataset in datasets_{number}:\n{changes}" if changes else text
-
-
-def _wanted(part: Asked, config: Config) -> bool:
-    return bool(config.wanted(part.dataset.subsets))
 
 
 def _custom_text(part: Asked, number: int) -> str:

@@ -1,0 +1,176 @@
+"""What OpenCompass left of one unit: predictions, result and details in their three shapes, and whether they hold up.
+
+An exit code of 0 proves nothing here, and neither does a result file; what has to agree is checked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Json = dict[str, Any]
+WORK_DIR = "out"
+_NO_METRIC = {"bp", "sys_len", "ref_len", "type", "details", "error"}
+_CORRECT = ("correct", "is_correct", "cascade_correct")
+_EXTRACTED = ("parsed", "pred", "predictions", "completion")
+_TARGET = ("answer", "refr", "references", "task_id")
+_NOTHING = ("", "NULL", None)
+"""What post-processors return where they read no answer."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the evaluator made of one prediction."""
+
+    extracted: Any
+    target: Any
+    correct: float | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One entry of OpenCompass's datasets, as the ledger has it, with what its files hold."""
+
+    told: Json
+    predictions: Mapping[int, Json]
+    """Row (behind one another for each repeat) → prompt and prediction."""
+    details: Sequence[Detail] = ()
+    """As many as predictions, or none."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """OpenCompass's own numbers, by name."""
+    failure: str = ""
+    """Why there is no score; empty where there is one."""
+    kind: Literal["backend", "output", "stopped"] = "backend"
+
+    @property
+    def subset(self) -> str | None:
+        subset: str | None = self.told["subset"]
+        return subset
+
+    @property
+    def repeats(self) -> int:
+        return int(self.told.get("repeats") or 1)
+
+    @property
+    def samples(self) -> int:
+        """How many samples there should be."""
+        rows = self.told.get("rows")
+        return int(rows if rows is not None else max(self.predictions, default=-1) + 1) // self.repeats
+
+    @property
+    def source(self) -> str:
+        return f"{WORK_DIR}/results/{self.told['model']}/{self.told['abbr']}.json"
+
+
+def read_unit(folder: Path, told: Json, unfinished: str) -> Unit:
+    """``unfinished``: why the job ended before the unit was done, where it was not."""
+    work = folder / WORK_DIR
+    name = f"{told['model']}/{told['abbr']}.json"
+    try:
+        predictions = _predictions(work / "predictions" / name)
+        result = _json(work / "results" / name)
+    except ValueError as error:
+        return Unit(told, {}, failure=f"its output cannot be read: {error}", kind="output")
+    if told["state"] == "failed":
+        return Unit(told, predictions, failure=told["error"] or "it failed without a word")
+    if told["state"] != "done":
+        return Unit(told, predictions, failure=f"not finished: {unfinished}", kind="stopped")
+    details = _details(result, len(predictions), int(told.get("repeats") or 1))
+    metrics = _metrics(result)
+    status = (_json(work / "infer_status" / name) or {"status": "done"}).get("status")
+    failure = _failure(told, predictions, result, metrics, details, status)
+    return Unit(told, predictions, () if failure else details or (), {} if failure else metrics, failure, "output")
+
+
+def _failure(
+    told: Json,
+    predictions: Mapping[int, Json],
+    result: Json | None,
+    metrics: Mapping[str, float],
+    details: Sequence[Detail] | None,
+    status: str | None,
+) -> str:
+    if status != "done":
+        return f"OpenCompass's inference ended as {status!r}"
+    if not predictions:
+        return "there are no predictions"
+    if len(predictions) != told["rows"]:
+        return f"there are {len(predictions)} predictions for {told['rows']} rows"
+    if result is None:
+        return "there is no result"
+    if "error" in result:
+        return f"OpenCompass's evaluator says: {result['error']}"
+    if not metrics:
+        return "the result holds no metric that is a number"
+    if details is None:
+        return f"the result's details are not about {len(predictions)} predictions"
+    if not any(row.get("prediction") for row in predictions.values()):
+        return "every answer is empty"
+    return ""
+
+
+def _json(path: Path) -> Json | None:
+    """None where there is no such file. Raises ValueError where it is none of OpenCompass's."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} is no JSON object")
+    return content
+
+
+def _predictions(path: Path) -> dict[int, Json]:
+    """The finished file; of an unfinished unit, the rows that were saved on the way."""
+    finished = _json(path)
+    if finished is not None:
+        return {int(row): one for row, one in sorted(finished.items(), key=lambda item: int(item[0]))}
+    rows: dict[int, Json] = {}
+    partial = path.with_name(f"tmp_{path.stem}.jsonl")
+    if partial.exists():
+        for line in partial.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue  # cut off by a kill
+            rows[int(row.pop("idx"))] = row
+    return rows
+
+
+def _metrics(result: Json | None) -> dict[str, float]:
+    return {
+        name.partition(" (")[0] if name.endswith(" runs average)") else name: float(value)
+        for name, value in (result or {}).items()
+        if name not in _NO_METRIC and isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def _details(result: Json | None, rows: int, repeats: int) -> list[Detail] | None:
+    """One for each prediction, in their order; empty where the evaluator gives none, None where they do not fit."""
+    details = (result or {}).get("details")
+    if not details:
+        return []
+    if isinstance(details, dict):
+        # By prediction, with or without a flag; written by the evaluation task where the evaluator says nothing.
+        found = [_detail(details[str(row)], None) for row in range(rows) if str(row) in details]
+        return found if len(found) == rows == len(details) - ("type" in details) else None
+    if not all(isinstance(entry, dict) for entry in details) or len(details) * repeats != rows:
+        return None
+    # By sample, every value a list with one entry for each repeat.
+    return [_detail(entry, repeat) for repeat in range(repeats) for entry in details]
+
+
+def _detail(entry: Json, repeat: int | None) -> Detail:
+    def value(names: Sequence[str]) -> Any:
+        name = next((name for name in names if name in entry), None)
+        found = entry[name] if name else None
+        return found[repeat] if repeat is not None and isinstance(found, list) and repeat < len(found) else found
+
+    extracted, target, correct = value(_EXTRACTED), value(_TARGET), value(_CORRECT)
+    if correct is None and repeat is None and "references" in entry:
+        correct = extracted == target
+    is_nothing = not isinstance(extracted, list | dict) and extracted in _NOTHING
+    return Detail(None if is_nothing else extracted, target, None if correct is None else float(correct))

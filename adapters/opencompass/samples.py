@@ -1,0 +1,124 @@
+"""A unit's rows as records of the report: what was sent, what came, what the evaluator made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.adapters.asking.request import prompt_sha256
+from bridge.adapters.opencompass.output import Unit
+from bridge.report.aggregate import ScoredSample
+from bridge.report.schema import SampleRecord
+
+_ROLES = {"HUMAN": "user", "BOT": "assistant", "SYSTEM": "system"}
+NOT_SCORED = "OpenCompass's evaluator says nothing about single samples"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample, asked once."""
+
+    sample: int
+    repeat: int
+    error: str | None
+    scores: dict[str, float]
+
+
+def rows(unit: Unit, metrics: tuple[str, ...], marker: str) -> Iterator[Row]:
+    """Every row that there should be; the repeats of a sample next to each other. ``metrics`` are means of flags."""
+    for sample in range(unit.samples):
+        for repeat in range(unit.repeats):
+            yield _row(unit, sample, repeat, metrics, marker)
+    if not unit.samples:
+        yield Row(0, 0, unit.failure or "there is no sample", {})
+
+
+def _row(unit: Unit, sample: int, repeat: int, metrics: tuple[str, ...], marker: str) -> Row:
+    at = repeat * unit.samples + sample
+    response = response_of(unit, at)
+    if response is None:
+        return Row(sample, repeat, f"not answered: {unit.failure or 'there is no prediction'}", {})
+    if failed := request_failure(response, marker):
+        return Row(sample, repeat, failed, {})
+    if unit.failure:
+        return Row(sample, repeat, f"not scored: {unit.failure}", {})
+    flag = unit.details[at].correct if at < len(unit.details) else None
+    return Row(sample, repeat, None, {} if flag is None else dict.fromkeys(metrics, flag))
+
+
+def response_of(unit: Unit, at: int) -> str | None:
+    row = unit.predictions.get(at)
+    if row is None:
+        return None
+    found = row.get("prediction")
+    return found if isinstance(found, str) else str(found)
+
+
+def request_failure(response: str, marker: str) -> str:
+    """Why the request behind this response finally failed; empty where it did not."""
+    if not marker or marker not in response:
+        return ""
+    told = " ".join(response.replace(marker, " ").split())
+    return f"the request finally failed{f': {told}' if told else ''}"
+
+
+def scored(unit: Unit, metrics: tuple[str, ...], marker: str) -> Iterator[ScoredSample]:
+    for row in rows(unit, metrics, marker):
+        yield ScoredSample(str(row.sample), row.scores, row.error, unit.subset, row.repeat)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Records of all units, one unit after the other; the files are read anew each time."""
+
+    model: str
+    dataset: str
+    marker: str
+    metrics: tuple[str, ...]
+    units: Callable[[], Iterator[Unit]]
+
+    def __iter__(self) -> Iterator[SampleRecord]:
+        for unit in self.units():
+            for row in rows(unit, self.metrics, self.marker):
+                if unit.samples:
+                    yield self._record(unit, row)
+
+    def _record(self, unit: Unit, row: Row) -> SampleRecord:
+        at = row.repeat * unit.samples + row.sample
+        detail = unit.details[at] if at < len(unit.details) else None
+        asked = unit.predictions.get(at, {})
+        messages = _messages(asked.get("origin_prompt", ""))
+        response = response_of(unit, at)
+        failed = response is not None and bool(request_failure(response, self.marker))
+        return SampleRecord(
+            model=self.model,
+            dataset=self.dataset,
+            subset=unit.subset,
+            sample_id=str(row.sample),
+            repeat=row.repeat,
+            input=messages,
+            prompt_sha256=_hash(messages) if asked else None,
+            target=detail.target if detail else asked.get("gold"),
+            response=None if failed else response,
+            extracted=detail.extracted if detail and not failed else None,
+            scores=row.scores,
+            error=row.error,
+        )
+
+
+def _messages(prompt: Any) -> str | list[dict[str, Any]]:
+    """OpenCompass's prompt as the messages that ``OpenAISDK`` makes of it."""
+    if not isinstance(prompt, list):
+        return str(prompt)
+    return [_message(turn) for turn in prompt if isinstance(turn, dict)]
+
+
+def _message(turn: dict[str, Any]) -> dict[str, Any]:
+    if "content" in turn:
+        return {"role": turn["role"], "content": turn["content"]}
+    return {"role": _ROLES.get(turn["role"], turn["role"]), "content": turn["prompt"]}
+
+
+def _hash(messages: str | list[dict[str, Any]]) -> str:
+    return prompt_sha256([{"role": "user", "content": messages}] if isinstance(messages, str) else messages)

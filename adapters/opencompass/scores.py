@@ -1,0 +1,160 @@
+"""Units → rows of the report.  Without failures a value is OpenCompass's own number, to the last digit.
+
+Where requests failed, OpenCompass has scored their placeholders as wrong answers: then the mean is taken again over
+the samples that were answered, if its own number is such a mean at all; if it is not, there is no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import fsum
+from typing import Any
+
+from bridge.adapters.opencompass.output import Unit
+from bridge.adapters.opencompass.samples import rows as rows_of
+from bridge.adapters.opencompass.samples import scored
+from bridge.report.aggregate import MetricInfo, aggregate
+from bridge.report.schema import ResultRow, Status
+
+_FIRST = ("score", "auc_score", "accuracy", "humaneval_pass@1", "rouge1", "f1", "exact_match")
+"""The metric that OpenCompass quotes: the first of these that there is, in this order."""
+_PERCENT = ("acc", "score", "rouge", "f1", "exact", "em", "pass@", "bleu", "match", "precision", "recall")
+_SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Names of the metrics, the quoted one first, by what can be said about them."""
+
+    names: tuple[str, ...]
+    flags: tuple[str, ...]
+    """Those that are the mean of what the evaluator says about each sample."""
+
+
+def metrics_of(units: Sequence[Unit]) -> Metrics:
+    scored_units = [unit for unit in units if not unit.failure]
+    names = list(dict.fromkeys(name for unit in scored_units for name in unit.metrics))
+    names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)]
+    return Metrics(tuple(names), tuple(flags))
+
+
+def _is_mean_of_flags(unit: Unit, name: str) -> bool:
+    flags = [detail.correct for detail in unit.details]
+    known = [flag for flag in flags if flag is not None]
+    if name not in unit.metrics or not known or len(known) != len(flags):
+        return False
+    means = [100 * fsum(known) / len(known)]
+    if unit.repeats > 1:
+        # Without details of its own an evaluator reports the last repeat alone.
+        means.append(100 * fsum(known[-unit.samples :]) / unit.samples)
+    return any(abs(unit.metrics[name] - mean) < _SAME for mean in means)
+
+
+def rows(units: Sequence[Unit], metrics: Metrics, template: ResultRow, marker: str) -> list[ResultRow]:
+    """The quoted metric's overall row first."""
+    found: list[ResultRow] = []
+    for name in metrics.names or ("accuracy",):
+        own = template.model_copy(update={"metric": name})
+        by_flags = name in metrics.flags or not metrics.names
+        found += _of_flags(units, name, own, marker) if by_flags else _of_numbers(units, name, own, marker)
+    return [row.model_copy(update={"primary": not at}) for at, row in enumerate(found)]
+
+
+def _of_flags(units: Sequence[Unit], name: str, template: ResultRow, marker: str) -> Iterator[ResultRow]:
+    made = aggregate(
+        (sample for unit in units for sample in scored(unit, (name,), marker)),
+        template=template,
+        metrics=[MetricInfo(name, primary=True)],
+        average="macro",
+    )
+    numbers = {unit.subset: unit.metrics[name] for unit in units if not unit.failure and unit.repeats == 1}
+    for row in made:
+        unit = _unit_of(row, units)
+        if row.status is not Status.COMPLETE or row.metric != name:
+            yield _with_unit(row, unit)
+        elif unit is not None and unit.subset in numbers:
+            yield _with_unit(row, unit).model_copy(update={"value": numbers[unit.subset] / 100})
+        elif unit is None and len(numbers) == len(units):
+            yield row.model_copy(update={"value": sum(numbers.values()) / len(numbers) / 100})
+        else:
+            yield _with_unit(row, unit)
+
+
+def _of_numbers(units: Sequence[Unit], name: str, template: ResultRow, marker: str) -> Iterator[ResultRow]:
+    """OpenCompass's number as it stands, or none where it counts samples that were not answered."""
+    each = [_number_row(unit, name, template, marker) for unit in units]
+    if len(each) == 1:
+        yield each[0].model_copy(update={"subset": None})
+        return
+    values = [row.value for row in each if row.value is not None]
+    whole = len(values) == len(each)
+    missing = f"{len(each) - len(values)} of {len(each)} subsets have no value"
+    overall = template.model_copy(
+        update={
+            **_bounds(name, max((unit.metrics.get(name, 0.0) for unit in units), default=0.0)),
+            "value": sum(values) / len(values) if whole else None,
+            "n": sum(row.n for row in each),
+            "n_errors": sum(row.n_errors for row in each),
+            "settings": {**template.settings, "average": "macro"},
+            "status": Status.COMPLETE if whole else Status.PARTIAL if values else Status.FAILED,
+            "reason": None
+            if whole
+            else "; ".join(filter(None, [missing, *(row.reason for row in each if row.reason)][:2])),
+        }
+    )
+    yield overall
+    yield from each
+
+
+def _number_row(unit: Unit, name: str, template: ResultRow, marker: str) -> ResultRow:
+    failed = [row for row in rows_of(unit, (), marker) if row.error is not None]
+    total = max(1, unit.samples * unit.repeats)
+    number = unit.metrics.get(name)
+    reason = None
+    if failed:
+        reason = f"{len(failed)} of {total} samples have no score, and {name} cannot be taken from the others alone"
+        reason += f"; first: {failed[0].error}"
+    elif number is None:
+        reason = f"OpenCompass reports no {name} here"
+    bounds = _bounds(name, number or 0.0)
+    scale = 100 if bounds["unit"] == "fraction" else 1
+    row = template.model_copy(
+        update={
+            **bounds,
+            "subset": unit.subset,
+            "value": None if reason or number is None else number / scale,
+            "n": 0 if reason else total,
+            "n_errors": total if reason else 0,
+            "status": Status.FAILED if reason else Status.COMPLETE,
+            "reason": reason,
+        }
+    )
+    return _with_unit(row, unit)
+
+
+def _bounds(name: str, number: float) -> dict[str, Any]:
+    """Percentages become fractions; of other numbers OpenCompass does not say what they mean."""
+    if any(part in name.lower() for part in _PERCENT) and 0 <= number <= 100:
+        return {"unit": "fraction", "min_value": 0.0, "max_value": 1.0}
+    return {"unit": "points", "min_value": None, "max_value": None}
+
+
+def _unit_of(row: ResultRow, units: Sequence[Unit]) -> Unit | None:
+    """The unit that a row is about alone."""
+    if row.subset is None and len(units) > 1:
+        return None
+    return next(unit for unit in units if len(units) == 1 or unit.subset == row.subset)
+
+
+def _with_unit(row: ResultRow, unit: Unit | None) -> ResultRow:
+    if unit is None:
+        return row
+    number = unit.metrics.get(row.metric)
+    settings = {
+        **row.settings,
+        "version": unit.told.get("version"),
+        **({"opencompass_value": number} if number is not None else {}),
+    }
+    return row.model_copy(update={"settings": settings, "source": f"{row.source}/{unit.source}#{row.metric}"})
