@@ -131,7 +131,7 @@ def _units(entry: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     if "abbr" in entry:
         yield entry["abbr"], entry.get("subset")
     for subset in entry.get("subsets", ()):
-        yield entry["prefix"] + subset, subset
+        yield entry.get("prefix", "") + subset, subset
 
 
 def _info(name: str, entry: Mapping[str, Any], module: str | None) -> DatasetInfo:
