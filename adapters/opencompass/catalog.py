@@ -89,17 +89,21 @@ def datasets() -> Mapping[str, DatasetInfo]:
 @cache
 def resolve(name: str) -> Chosen | None:
     """A listed name, or a configuration by its file's name: ``mmlu_gen_4d595a``, ``mmlu.mmlu_gen_4d595a``."""
+    info = datasets().get(name)
+    if info is None:
+        return _by_module(name)
+    return Chosen(name, info, () if info.unusable else tuple(_configs_of(name)))
+
+
+def _configs_of(name: str) -> Iterator[Config]:
+    names, families = _index()["names"], _index()["families"]
     if name in ALIASES:
-        found = [_index()["names"][member] | {"subset": _ARC_SUBSETS[member]} for member in ALIASES[name]]
-        return Chosen(name, datasets()[name], tuple(_config(entry["config"], entry) for entry in found))
-    if name in _index()["names"]:
-        entry = _index()["names"][name]
-        return Chosen(name, datasets()[name], (_config(entry["config"], entry),))
-    if name in datasets():
-        module = _index()["families"].get(name, {}).get("config")
-        configs = (_config(module, _configs()[module]),) if module else ()
-        return Chosen(name, datasets()[name], configs)
-    return _by_module(name)
+        for member in ALIASES[name]:
+            yield _config(names[member]["config"], names[member] | {"subset": _ARC_SUBSETS[member]})
+    elif name in names:
+        yield _config(names[name]["config"], names[name])
+    elif module := families.get(name, {}).get("config"):
+        yield _config(module, _configs()[module])
 
 
 def _by_module(name: str) -> Chosen | None:

@@ -1,0 +1,106 @@
+"""The shipped listing of OpenCompass, and how names are found in it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from bridge.adapters.opencompass import catalog
+
+FORTY_EIGHT = """obqa AX_b siqa nq mbpp winogrande mmlu BoolQ cluewsc ocnli lambada CMRC ceval csl cmnli bbh ReCoRD math
+humaneval eprstmt WSC storycloze MultiRC RTE chid gsm8k AX_g bustm afqmc piqa lcsts strategyqa Xsum agieval ocnli_fc C3
+tnews race triviaqa CB WiC hellaswag summedits GaokaoBench ARC_e COPA ARC_c DRCD""".split()
+
+
+def configs() -> dict[str, dict[str, object]]:
+    content: dict[str, dict[str, dict[str, object]]] = json.loads(
+        (catalog.HERE / "configs.json").read_text(encoding="utf-8")
+    )
+    return content["configs"]
+
+
+def test_all_names_of_2024_are_there_with_their_pinned_configuration() -> None:
+    assert len(FORTY_EIGHT) == 48
+    for name in FORTY_EIGHT:
+        info = catalog.datasets()[name]
+        assert info.kind == "generation"
+        assert info.evaluator and info.data
+        assert "_gen_" in info.config, f"{name} is not pinned: {info.config}"
+
+
+def test_the_lock_holds_the_version_that_is_listed() -> None:
+    lock = (catalog.HERE / "env.lock").read_text(encoding="utf-8").splitlines()
+    assert f"opencompass=={catalog.version()}" in lock
+    assert not [line for line in lock if line.startswith(("torch==", "opencv"))]
+
+
+def test_families_are_listed_with_what_they_run() -> None:
+    families = [info for info in catalog.datasets().values() if info.family == info.name]
+    assert len({info.family for info in catalog.datasets().values()}) > 230
+    named = [info for info in families if not info.unusable and info.kind == "generation"]
+    assert len(named) > 50
+    assert all(info.config and info.data for info in named)
+
+
+def test_likelihood_configurations_are_listed_and_marked() -> None:
+    kinds = Counter(str(entry.get("kind", "generation")) for entry in configs().values())
+    assert kinds["generation"] > 1000 and kinds["likelihood"] > 150
+    found = catalog.resolve("mmlu_ppl_ac766d")
+    assert found is not None
+    assert found.info.kind == "likelihood"
+    assert "likelihood" in found.info.unusable
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("humaneval", "sandbox"),
+        ("mbpp", "sandbox"),
+        ("truthfulqa", "outside OpenCompass's data folder"),
+        ("SimpleQA", "judge"),
+    ],
+)
+def test_what_cannot_run_here_says_why(name: str, why: str) -> None:
+    assert why in catalog.datasets()[name].unusable
+
+
+@pytest.mark.parametrize("name", ["mmlu_gen_4d595a", "mmlu.mmlu_gen_4d595a", "mmlu/mmlu_gen_4d595a"])
+def test_a_configuration_is_found_by_its_files_name(name: str) -> None:
+    found = catalog.resolve(name)
+    assert found is not None
+    (config,) = found.configs
+    assert config.module == "mmlu.mmlu_gen_4d595a"
+    assert len(config.units) == 57
+    assert config.units["lukaemon_mmlu_astronomy"] == "astronomy"
+    assert config.fix == 5
+
+
+def test_a_name_of_several_files_is_refused_with_their_full_names() -> None:
+    found = catalog.resolve("mgsm_gen")
+    assert found is not None
+    assert found.configs == ()
+    assert "PMMEval.mgsm_gen" in found.info.unusable and "mgsm.mgsm_gen" in found.info.unusable
+
+
+def test_every_configuration_can_be_resolved() -> None:
+    for module, entry in configs().items():
+        found = catalog.resolve(module)
+        assert found is not None
+        assert bool(found.configs) != bool(entry.get("unusable")), module
+
+
+def test_the_native_name_of_arc_stands_for_both_parts() -> None:
+    found = catalog.resolve("arc")
+    assert found is not None
+    assert [config.module for config in found.configs] == ["ARC_e.ARC_e_gen_1e0de5", "ARC_c.ARC_c_gen_1e0de5"]
+    assert found.subsets == ("ARC-Easy", "ARC-Challenge")
+
+
+def test_the_data_is_compact_and_names_no_machine() -> None:
+    sizes = {name: (catalog.HERE / name).stat().st_size for name in ("datasets.json", "configs.json")}
+    assert sum(sizes.values()) < 1_500_000
+    assert sizes["datasets.json"] < 100_000
+    text = (catalog.HERE / "configs.json").read_text(encoding="utf-8")
+    assert "/tmp/" not in text and "/work/" not in text
