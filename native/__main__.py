@@ -139,6 +139,7 @@ def _client(job: NativeJob, store: RequestStore) -> Client:
         timeout_s=job.request_timeout_s,
         upstream=job.identity or None,
         rename={job.model: job.served_model or job.model},
+        shown_url=job.shown_url,
     )
 
 

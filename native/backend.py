@@ -91,6 +91,7 @@ class NativeBackend:
             store=_store(task.spec),
             served_model=endpoint.served_model,
             identity=endpoint.identity,
+            shown_url=endpoint.shown_url,
             api_key_env=key_env,
             score_workers=options.score_workers,
             score_timeout_s=options.score_timeout_s,

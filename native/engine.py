@@ -54,7 +54,7 @@ class Engine:
         self._pool = pool
         self._ledger = ledger
         # A request that waits for its retry, or an answer on its way to disk, leaves its place to another.
-        self._window = job.concurrency + max(2, job.concurrency // 4)
+        self._window = job.concurrency + max(2, job.concurrency // 2)
         self._unscored = asyncio.Semaphore(self._window * _WAITING_SCORES)
         self._scoring = asyncio.TaskGroup()
 

@@ -59,6 +59,8 @@ class NativeJob:
     served_model: str = ""
     identity: str = ""
     """What the answers depend on (server and weights); empty: the URL."""
+    shown_url: str = ""
+    """The URL in messages; empty: as it is."""
     api_key_env: str | None = None
     """The environment variable that holds the key; None: the server wants none."""
     score_workers: int | None = None
