@@ -108,6 +108,8 @@ class Endpoint:
     """The name under which the server knows the model, where that is another; only for jobs that go there directly."""
     identity: str = ""
     """What the answers depend on (server and weights); stable over restarts, part of the cache's keys. Default: URL."""
+    shown_url: str = ""
+    """The URL in messages: as the spec writes it, where that is not ``base_url`` (``${NAME}``)."""
     failed_marker: str = ""
     """Text that stands in an answer's place where a request finally failed; samples that carry it have no score."""
     judge: Endpoint | None = None

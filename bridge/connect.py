@@ -43,6 +43,7 @@ class Connection:
             api_key_env=self.served.api_key_env,
             served_model=self.served.model,
             identity=self.served.identity,
+            shown_url=self.served.shown_url,
         )
 
 
@@ -97,6 +98,7 @@ async def _gateway(
             max_retries=spec.max_retries,
             timeout_s=spec.request_timeout_s,
             upstream=served.identity,
+            shown_url=served.shown_url,
             rename={model.name: served.model},
         )
         async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:

@@ -36,6 +36,7 @@ class Client:
     first. ``store`` None: nothing is cached or recorded. ``upstream`` stands for the server in the cache's keys;
     give one where a server that is started anew has another ``base_url`` each time (default: ``base_url``).
     ``rename``: the model's name in requests → the one that the server knows it by; keys have the first.
+    ``shown_url`` is the URL in messages (default: ``base_url``).
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Client:
         connect_timeout_s: float = 10,
         upstream: str | None = None,
         rename: Mapping[str, str] | None = None,
+        shown_url: str = "",
     ) -> None:
         self.upstream = upstream or base_url
         self._transport = Transport(base_url, api_key, timeout_s, connect_timeout_s)
@@ -57,7 +59,7 @@ class Client:
         self._slots = asyncio.Semaphore(concurrency)
         self._max_retries = max_retries
         self._rename = {name: served for name, served in (rename or {}).items() if name != served}
-        self._breaker = Breaker(self._transport.where, self._probe)
+        self._breaker = Breaker(shown_url or self._transport.where, self._probe)
 
     @property
     def down(self) -> asyncio.Event:

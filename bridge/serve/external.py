@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,15 +26,21 @@ def describe(model: ModelSpec, endpoint: EndpointSpec) -> ModelInfo:
 @asynccontextmanager
 async def serve(model: ModelSpec, endpoint: EndpointSpec) -> AsyncIterator[Served]:
     """Raises ServeError where the key is missing, the server does not answer, or does not know the model's name."""
-    base_url = expanded(endpoint.base_url).rstrip("/")
+    base_url, shown_url = expanded(endpoint.base_url).rstrip("/"), endpoint.base_url.rstrip("/")
+    is_public = base_url == shown_url
     key = _api_key(model, endpoint)
     if endpoint.probe:
-        await _probe(model, endpoint, base_url, key)
+        try:
+            await _probe(model, endpoint, base_url, key)
+        except ServeError as error:
+            raise ServeError(str(error).replace(base_url, shown_url)) from None
     yield Served(
         base_url=base_url,
         model=model.name,
-        identity=base_url,
+        # It is written to disk, where the value of a variable does not belong.
+        identity=base_url if is_public else hashlib.sha256(base_url.encode()).hexdigest(),
         info=describe(model, endpoint),
+        shown_url="" if is_public else shown_url,
         api_key=key,
         api_key_env=endpoint.api_key_env,
     )

@@ -20,6 +20,8 @@ class Served:
     """What stands for the model in the key of a cache: the same as long as it is the same model, whatever its id and
     port are now; another one when its weights or the way they are served change."""
     info: ModelInfo
+    shown_url: str = ""
+    """The URL in messages: as the spec writes it, where that is not ``base_url`` (``${NAME}``)."""
     api_key: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
     died: asyncio.Event = field(default_factory=asyncio.Event)
