@@ -23,6 +23,7 @@ VERBS = {
     "backends": Verb("bridge.cli.backends", "List the backends and what each supports."),
     "env": Verb("bridge.cli.env", "Build, list, check and remove environments."),
     "report": Verb("bridge.cli.report", "Make the report of a run again from its folder."),
+    "compare": Verb("bridge.cli.compare", "Compare runs sample by sample."),
     "schema": Verb("bridge.cli.schema", "Print the JSON schema of the spec or of the report."),
     "doctor": Verb("bridge.cli.doctor", "Check that this machine has what bridge needs."),
 }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import exp, fsum, inf, isfinite, lgamma, log, sqrt
+from math import exp, fsum, inf, lgamma, log, sqrt
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -30,7 +30,10 @@ Z80 = 0.8416212335729143
 _NEGLIGIBLE = 60.0
 """Terms smaller than e^-60 of the largest add nothing to a sum of doubles."""
 
-__all__ = ["Evidence", "Paired", "Spread", "bonett_price", "mcnemar_exact", "paired", "sign_flip"]
+__all__ = [
+    *("Evidence", "Floats", "Integers", "Paired", "Spread"),
+    *("bonett_price", "combined", "mcnemar_exact", "paired", "ratio_evidence", "sign_flip"),
+]
 
 
 @dataclass(frozen=True)
@@ -93,14 +96,19 @@ class Paired:
     design_effect: float | None = None
     """How many times the variance is what it would be, were the samples of a cluster independent."""
 
-    def ratio_evidence(self, ratio: float) -> Evidence | None:
-        """Of ``candidate - ratio · baseline``, whose sign says on which side of ``ratio`` the true ratio is."""
-        if self.spread is None or self.evidence is None:
-            return None
-        s = self.spread
-        variance = s.candidate + ratio**2 * s.baseline - 2 * ratio * s.covariance
-        df = self.evidence.df if isfinite(self.evidence.df) else self.groups - 1
-        return Evidence(self.candidate - ratio * self.baseline, sqrt(max(0.0, variance)), df)
+
+def ratio_evidence(baseline: float, candidate: float, spread: Spread, df: float, ratio: float) -> Evidence:
+    """Of ``candidate - ratio · baseline``, whose sign says on which side of ``ratio`` the true ratio is."""
+    variance = spread.candidate + ratio**2 * spread.baseline - 2 * ratio * spread.covariance
+    return Evidence(candidate - ratio * baseline, sqrt(max(0.0, variance)), df)
+
+
+def combined(parts: Sequence[Evidence], weights: Sequence[float]) -> Evidence:
+    """Of the weighted sum of independent differences; degrees of freedom by Welch and Satterthwaite."""
+    variances = [(weight * part.stderr) ** 2 for part, weight in zip(parts, weights, strict=True)]
+    below = fsum(variance**2 / part.df for variance, part in zip(variances, parts, strict=True))
+    estimate = fsum(weight * part.estimate for part, weight in zip(parts, weights, strict=True))
+    return Evidence(estimate, sqrt(fsum(variances)), fsum(variances) ** 2 / below if below else inf)
 
 
 def paired(
