@@ -71,10 +71,12 @@ def differences(scores: Scores) -> Iterator[str]:
     if family.score is None or not family.kit_key or scores.left.error:
         return
     for repeat, returned in enumerate(scores.left.metrics):
-        for split, units in _splits(scores.units).items():
+        told = kit_table.subsets_of([returned], "split")
+        splits = {name: units for name, units in _splits(scores.units).items() if name in told}
+        for split, units in (splits or {None: scores.units}).items():
             values = [v for u in units if u[0].repeat == repeat for v in list(scores.of(u).values())[:1]]
             theirs = kit_table.overall(returned, family.kit_key, split)
-            if not values or theirs is None or (split is None and len(_splits(scores.units)) > 1):
+            if not values or theirs is None:
                 continue
             ours = sum(values) if family.counted else family.kit_scale * sum(values) / len(values)
             if abs(ours - theirs) > TOLERANCE * max(1.0, family.kit_scale):

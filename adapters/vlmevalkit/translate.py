@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 INSIDE = HERE / "inside.py"
 JOB = "job.json"
 DEFAULT_FRAMES = 8
-PASSED_ON = ("LMUData", "HF_HOME", "HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+PASSED_ON = ("LMUData", "HF_HOME", "HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY")
 """Where tables lie, and how the way to a hub leads, for tables that are not there."""
 
 

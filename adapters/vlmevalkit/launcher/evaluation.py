@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ SAMPLES = Path("samples.jsonl")
 CALLS = Path("stand-ins.txt")
 MOST_PASSES = 4
 LMU_DATA = "LMUData"
+_GIVEN_UP = re.compile(r"[Aa]ll \d+ retries failed")
 
 
 class NotScored(Exception):
@@ -181,12 +183,13 @@ def _score(
         if item["scorer"]:
             return _scored_by_us(job, item, table, unanswered)
         metrics = _scored_by_kit(job, item, dataset, kept)
-        if watch.UNKNOWN in notes.flaws:
-            raise NotScored(f"{notes.flaws[watch.UNKNOWN]}, and it cannot be told for which samples")
-        if not notes.flaws:
-            details = _details(kept)
+        details = _details(kept)
+        flaws = _given_up(details) | notes.flaws
+        if watch.UNKNOWN in flaws:
+            raise NotScored(f"{flaws[watch.UNKNOWN]}, and it cannot be told for which samples")
+        if not flaws:
             return Scored(metrics, details, notes.extracted, notes.hits, {**lost, **unscored})
-        unscored |= notes.flaws
+        unscored |= flaws
         lost |= dict.fromkeys(
             rows.partners(table, item["group"], set(unscored)), "its group lost a sample that has no score"
         )
@@ -200,6 +203,15 @@ def _scored_by_us(job: dict[str, Any], item: dict[str, Any], table: Any, unanswe
     custom.score_all(item["scorer"], answered, job["concurrency"])
     notes = watch.notes
     return Scored(extracted=notes.extracted, hits=notes.hits, unscored=notes.flaws)
+
+
+def _given_up(details: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Samples that a scorer gave 0, or nothing, after the judge's last try, by what it wrote into its log."""
+    return {
+        key: "the judge's verdict could not be read"
+        for key, columns in details.items()
+        if any(isinstance(text, str) and _GIVEN_UP.search(text) for text in columns.values())
+    }
 
 
 def _first_reason(unscored: dict[str, str]) -> str:
