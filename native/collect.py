@@ -158,7 +158,9 @@ def _errors(state: DatasetState, counts: _Counts, died: bool, reason: str, unrea
         message = f"samples were not asked: {reason}"
         yield ReportError(kind=ErrorKind.UNANSWERED, message=message, hint=_GO_ON, count=max(1, counts.missing))
     for note in state.notes:
-        yield ReportError(kind=ErrorKind.WARNING, message=note)
+        yield ReportError(
+            kind=ErrorKind.WARNING, message=note, hint="name the ones you want as 'subsets', or add files"
+        )
     if doubled := counts.doubled:
         hint = "give each row of a subset an id of its own, so that runs can be compared sample by sample"
         yield ReportError(kind=ErrorKind.WARNING, message="ids are there more than once", hint=hint, count=doubled)

@@ -8,14 +8,19 @@ from __future__ import annotations
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from bridge.native.benchmark import Benchmark
+from bridge.native.benchmark import Benchmark, Hub
 from bridge.native.job import HubName
+from bridge.native.locate import find_sources
 from bridge.native.readers import DataError, Line
+from bridge.native.tables import FileTable, Table
+
+T = TypeVar("T")
 
 LIBRARY = {"modelscope": "modelscope", "huggingface": "datasets"}
 PASS_ENV = {
@@ -52,7 +57,7 @@ def how_to_get_it(mark: Benchmark) -> str:
     return f"give 'path' (or 'data', or BRIDGE_DATA) a folder with {mark.layout.example}"
 
 
-def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]) -> Iterator[HubTable]:
+def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]) -> list[Table]:
     """The split's tables. Raises DataError, with what to do instead, where they are not to be had."""
     if mark.hub is None:
         raise DataError(f"{mark.name}: the data is your own; {how_to_get_it(mark)}")
@@ -62,12 +67,12 @@ def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]
             f"{how_to_get_it(mark)}"
         )
     _reachable(hub, mark)
-    repository = getattr(mark.hub, hub)
-    per_subset = mark.hub.config == "{subset}"
-    for subset in (subsets or mark.subsets) if per_subset else (None,):
-        config = mark.hub.config.replace("{subset}", subset or "")
-        name = f"{hub}:{repository}/{config}/{split}"
-        yield HubTable(name, subset, _load(hub, repository, config, split, name, mark))
+    there = mark.hub
+    if hub == "modelscope":
+        copy = _fetched(mark, f"modelscope:{there.modelscope}", lambda: _copy_of(there.modelscope))
+        return [FileTable(source, mark.layout.columns) for source in find_sources(mark, copy, split)]
+    per_subset = there.config == "{subset}"
+    return [_table(mark, there, split, subset) for subset in ((subsets or mark.subsets) if per_subset else (None,))]
 
 
 def _reachable(hub: HubName, mark: Benchmark) -> None:
@@ -86,23 +91,28 @@ def _reachable(hub: HubName, mark: Benchmark) -> None:
         raise DataError(f"{mark.name}: {url} cannot be reached ({reason}); {how_to_get_it(mark)}") from None
 
 
-def _load(hub: HubName, repository: str, config: str, split: str, name: str, mark: Benchmark) -> Any:
-    fetch = {"modelscope": _from_modelscope, "huggingface": _from_huggingface}[hub]
+def _table(mark: Benchmark, hub: Hub, split: str, subset: str | None) -> HubTable:
+    config = hub.config.replace("{subset}", subset or "")
+    name = f"huggingface:{hub.huggingface}/{config}/{split}"
+    return HubTable(name, subset, _fetched(mark, name, lambda: _load(hub.huggingface, config, split)))
+
+
+def _fetched(mark: Benchmark, name: str, fetch: Callable[[], T]) -> T:
     try:
-        return fetch(repository, config, split)
-    except Exception as error:  # two libraries on top of several more, without a common error
+        return fetch()
+    except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(f"{name}: cannot be fetched: {reason}; {how_to_get_it(mark)}") from error
 
 
-def _from_modelscope(repository: str, config: str, split: str) -> Any:
-    from modelscope import MsDataset
+def _copy_of(repository: str) -> Path:
+    """A repository of ModelScope, in a folder."""
+    from modelscope.hub.snapshot_download import dataset_snapshot_download
 
-    loaded = MsDataset.load(repository, subset_name=config, split=split)
-    return loaded.to_hf_dataset() if hasattr(loaded, "to_hf_dataset") else loaded
+    return Path(dataset_snapshot_download(repository))
 
 
-def _from_huggingface(repository: str, config: str, split: str) -> Any:
+def _load(repository: str, config: str, split: str) -> Any:
     from datasets import load_dataset
 
     return load_dataset(repository, config, split=split)

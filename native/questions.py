@@ -7,34 +7,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from bridge.native.benchmark import Benchmark, Message, Sample
 from bridge.native.benchmarks import benchmark
 from bridge.native.job import DatasetJob
 from bridge.native.locate import Source, find_examples, find_sources
 from bridge.native.prompt import messages_of
-from bridge.native.readers import DataError, Line, count_rows, read_rows
-
-
-class Table(Protocol):
-    """Rows that belong together: a file, or a split on a hub."""
-
-    @property
-    def name(self) -> str:
-        """For messages, before the number of a row."""
-        ...
-
-    @property
-    def subset(self) -> str | None:
-        """None: there is only one, or the rows say it."""
-        ...
-
-    def lines(self) -> Iterator[Line]: ...
-
-    def count(self, most: int | None) -> int | None:
-        """Number of rows, counted up to ``most``; None where only reading them would tell."""
-        ...
+from bridge.native.readers import DataError, Line
+from bridge.native.tables import FileTable, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +31,6 @@ class Question:
     messages: list[Message]
     problem: str = ""
     """What is wrong with the row: file, line, reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileTable:
-    source: Source
-    columns: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        return str(self.source.path)
-
-    @property
-    def subset(self) -> str | None:
-        return self.source.subset
-
-    def lines(self) -> Iterator[Line]:
-        return read_rows(self.source.path, self.columns)
-
-    def count(self, most: int | None) -> int | None:
-        return count_rows(self.source.path, self.columns, most)
 
 
 @dataclass
@@ -216,7 +176,7 @@ def _tables(
     if dataset.path is None:
         from bridge.native.hub import hub_tables
 
-        return list(hub_tables(dataset.hub, mark, split, dataset.subsets))
+        return hub_tables(dataset.hub, mark, split, dataset.subsets)
     return [FileTable(source, mark.layout.columns) for source in find(mark, Path(dataset.path), split)]
 
 
