@@ -62,12 +62,14 @@ def test_nor_where_the_engine_asks_by_itself(tmp_path: Path, monkeypatch: pytest
                 "model": {"name": "m", "endpoint": {"base_url": "http://${ADDRESS}/v1"}},
                 "backend": "native",
                 "datasets": [{"name": "general_mcq", "path": str(tmp_path / "sums_val.csv")}],
-                "max_retries": 0,
+                "max_retries": 20,
+                "concurrency": 2,
             }
         )
         assert run(spec, output=tmp_path / "complete").status is Status.COMPLETE
         thread.server.rule = lambda body: Fault(status=401)
         assert run(spec, output=tmp_path / "refused").status is Status.FAILED
+        thread.server.rule = lambda body: Fault(latency_s=0.3)
         thread.stop_after(len(thread.server.journal) + 3)
         dies = run(spec, output=tmp_path / "dies")
         thread.restart()
