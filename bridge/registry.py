@@ -13,6 +13,8 @@ from bridge.errors import Problem, SpecError, did_you_mean
 BUILT_IN = {
     "native": "bridge.native.backend:NativeBackend",
     "opencompass": "bridge.adapters.opencompass.backend:OpenCompassBackend",
+    "toolbench": "bridge.adapters.toolbench.backend:ToolBenchBackend",
+    "longbench_write": "bridge.adapters.longbench_write.backend:LongBenchWriteBackend",
 }
 ENTRY_POINTS = "bridge.backends"
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from bridge.backend import Outcome, Task
+from bridge.backend import BenchmarkResult, Outcome, Task
 from bridge.report.aggregate import MetricInfo, Scored, aggregate
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, SampleRecord, Status
-from bridge.spec import DatasetSpec
+from bridge.spec import DatasetSpec, JsonObject
 
 JOB, SAMPLES, PROGRESS = "job.json", "samples.jsonl", "progress.json"
 """Files of every job: what to do; what is asked, one line per sample; how far it is."""
@@ -90,7 +91,7 @@ def why_unfinished(outcome: Outcome) -> str:
     )
 
 
-def job_errors(outcome: Outcome, backend: str, dataset: DatasetSpec) -> tuple[ReportError, ...]:
+def job_errors(outcome: Outcome, shared: ResultRow) -> tuple[ReportError, ...]:
     """An error where the job itself failed; of a job that bridge stopped, bridge tells the reason."""
     never_started = outcome.exit_code is None and not outcome.started_at
     if outcome.exit_code == 0 or never_started or outcome.stopped in ("interrupted", "endpoint"):
@@ -101,26 +102,39 @@ def job_errors(outcome: Outcome, backend: str, dataset: DatasetSpec) -> tuple[Re
             kind=ErrorKind.BACKEND,
             message=last or outcome.reason,
             hint=outcome.reason,
-            model=outcome.model,
-            backend=backend,
-            dataset=dataset.id,
+            model=shared.model,
+            backend=shared.backend,
+            dataset=shared.dataset,
         ),
     )
 
 
-def warning(outcome: Outcome, backend: str, dataset: DatasetSpec, message: str, *, count: int = 1) -> ReportError:
+def warning(shared: ResultRow, message: str, *, count: int = 1) -> ReportError:
     """Something that a reader of the report should know."""
     return ReportError(
         kind=ErrorKind.WARNING,
         message=message,
         count=count,
-        model=outcome.model,
-        backend=backend,
-        dataset=dataset.id,
+        model=shared.model,
+        backend=shared.backend,
+        dataset=shared.dataset,
     )
 
 
-def broken_off(outcome: Outcome) -> str:
-    """Why a job has not even left the list of its samples."""
-    last: Sequence[str] = [line for line in outcome.log_tail if line.strip()]
-    return (last[-1] if last else "") or outcome.reason or "the job left no list of its samples"
+def read_samples(outcome: Outcome) -> list[JsonObject]:
+    """The job's list of what it was to do; empty where it did not come so far, or the list is damaged."""
+    path = outcome.dir / SAMPLES
+    try:
+        return [json.loads(line) for line in path.read_bytes().splitlines()]
+    except (OSError, ValueError):
+        return []
+
+
+def nothing_begun(outcome: Outcome, shared: ResultRow, metric: MetricInfo) -> BenchmarkResult:
+    """The result of a job that has not even left the list of its samples."""
+    last = next((line for line in reversed(outcome.log_tail) if line.strip()), "")
+    reason = last or outcome.reason or "the job left no list of its samples"
+    row = null_row(shared, replace(metric, primary=True), reason)
+    kind = ErrorKind.OUTPUT if outcome.exit_code == 0 else ErrorKind.UNANSWERED
+    error = ReportError(kind=kind, message=reason, model=row.model, backend=row.backend, dataset=row.dataset)
+    return BenchmarkResult(row.dataset, (row,), errors=job_errors(outcome, row) or (error,))

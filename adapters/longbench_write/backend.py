@@ -36,6 +36,7 @@ _SUPPORT: Support = {
     Feature.SPLIT: Gap(Level.NEVER, "it has one split"),
     Feature.NUM_FEWSHOT: Gap(Level.NEVER, "a task is asked as it stands, without worked examples"),
     Feature.JUDGE: Gap(Level.FULL, "without one only the length is scored"),
+    Feature.OPTIONS: Gap(Level.PARTIAL, "what is about the judge needs one in the spec"),
 }
 
 

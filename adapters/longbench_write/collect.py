@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from bridge.adapters.asking.options import read_options
 from bridge.adapters.asking.request import prompt_sha256
 from bridge.adapters.asking.results import (
     Records,
-    broken_off,
     job_errors,
+    nothing_begun,
     null_row,
+    read_samples,
     rows_of,
     settings_of,
     template,
@@ -50,21 +51,19 @@ class Scored:
 
 def result(outcome: Outcome, task: Task, dataset: DatasetSpec) -> BenchmarkResult:
     """Judges the job by what it left, whatever became of it."""
-    folder = Folder(outcome.dir)
+    folder = Folder(outcome.dir, read_samples(outcome))
     stages = stages_of(task.spec, read_options(task.spec, BACKEND, WriteOptions))
     shared = template(outcome, BACKEND, dataset, _settings(task, dataset, stages))
-    errors = job_errors(outcome, BACKEND, dataset)
     if not folder.tasks:
-        main = replace(metrics_of(stages)[0], primary=True)
-        return BenchmarkResult(dataset.id, (null_row(shared, main, broken_off(outcome)),), errors=errors)
+        return nothing_begun(outcome, shared, metrics_of(stages)[0])
     unfinished = why_unfinished(outcome)
     scored = [Scored(text.task, text.key.repeat, score(text, stages, unfinished)) for text in folder.texts()]
     rows = [*_overall(scored, stages, shared), *_in_groups(scored, stages, shared)]
     if task.spec.judge is None:
         rows += [null_row(shared, metric, NO_JUDGE) for metric in (QUALITY, OVERALL)]
     records = Records(lambda: (_record(text, outcome, dataset, stages) for text in folder.texts()))
-    cut = _cut_off(folder, outcome, task, dataset)
-    return BenchmarkResult(dataset.id, tuple(rows), records, (*errors, *cut))
+    errors = (*job_errors(outcome, shared), *_cut_off(folder, shared))
+    return BenchmarkResult(dataset.id, tuple(rows), records, errors)
 
 
 def _settings(task: Task, dataset: DatasetSpec, stages: Sequence[str]) -> dict[str, Any]:
@@ -145,10 +144,9 @@ def _record(text: Text, outcome: Outcome, dataset: DatasetSpec, stages: Sequence
     )
 
 
-def _cut_off(folder: Folder, outcome: Outcome, task: Task, dataset: DatasetSpec) -> Iterator[ReportError]:
+def _cut_off(folder: Folder, shared: ResultRow) -> Iterator[ReportError]:
     """A text that the token limit has cut says little about how long the model can write."""
     cut = sum(text.answer.get("finish_reason") == "length" for text in folder.texts())
     if cut:
-        limit = task.generation(dataset).max_tokens or MAX_TOKENS
-        message = f"{cut} of {len(folder.tasks)} texts were cut off at max_tokens ({limit})"
-        yield warning(outcome, BACKEND, dataset, message, count=cut)
+        limit = shared.settings["generation"]["max_tokens"]
+        yield warning(shared, f"{cut} of {len(folder.tasks)} texts were cut off at max_tokens ({limit})", count=cut)

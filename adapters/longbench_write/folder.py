@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from bridge.adapters.asking.journal import Journal, Key
 from bridge.adapters.asking.request import digest
-from bridge.adapters.asking.results import SAMPLES
 from bridge.adapters.asking.thinking import without_thinking
 from bridge.adapters.longbench_write.settings import ANSWERS, JUDGMENTS, LENGTHS
 from bridge.spec import JsonObject
@@ -30,12 +27,8 @@ class Text(NamedTuple):
 @dataclass(frozen=True)
 class Folder:
     path: Path
-
-    @cached_property
-    def tasks(self) -> list[JsonObject]:
-        """A line for every text, in the file's order, repeats next to each other; empty where nothing was begun."""
-        path = self.path / SAMPLES
-        return [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+    tasks: Sequence[JsonObject]
+    """A line for every text, in the file's order, repeats next to each other."""
 
     def texts(self) -> Iterator[Text]:
         """Only what belongs together: an answer to this request, and a length and marks of this answer."""

@@ -57,6 +57,10 @@ def _stage_problems(spec: TaskSpec) -> Iterator[Problem]:
         yield Problem("", f"{at}.stages", "scores nothing", "add 'length', 'quality' or both")
     if "quality" in (options.stages or ()) and spec.judge is None:
         yield Problem("", f"{at}.stages", "'quality' needs a judge, and the spec names none", "set 'judge'")
+    unused = {"judge", "judge_prompt"} & options.model_fields_set if "quality" not in stages_of(spec, options) else ()
+    for name in sorted(unused):
+        hint = "set 'judge'" if spec.judge is None else "add it to 'stages'"
+        yield Problem("", f"{at}.{name}", "is about the stage 'quality', which is not done", hint)
     if options.judge_prompt is not None and not Path(options.judge_prompt).is_file():
         yield Problem("", f"{at}.judge_prompt", f"there is no file {options.judge_prompt}")
 

@@ -29,7 +29,8 @@ _SUPPORT: Support = {
     Feature.SPLIT: Gap(Level.NEVER, "it has one split; in_domain and out_of_domain are subsets"),
     Feature.NUM_FEWSHOT: Gap(Level.NEVER, "a step is asked as it stands, without worked examples"),
     Feature.REPEATS: Gap(Level.PARTIAL, f"{STATIC} only; the others ask the model nothing"),
-    Feature.JUDGE: Gap(Level.FULL, f"{PASS_RATE} and {WIN_RATE} need one, {STATIC} uses none"),
+    Feature.JUDGE: Gap(Level.PARTIAL, f"{PASS_RATE} and {WIN_RATE} need one, {STATIC} uses none"),
+    Feature.OPTIONS: Gap(Level.PARTIAL, "each is about some of the datasets, and refused without them"),
 }
 _SETS = ("G1_instruction", "G1_category", "G1_tool", "G2_instruction", "G2_category", "G3_instruction")
 _DATASETS = {

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bridge.adapters.asking.options import read_options
-from bridge.adapters.asking.results import SAMPLES, broken_off, job_errors, null_row, settings_of, template
+from bridge.adapters.asking.results import job_errors, nothing_begun, read_samples, settings_of, template
 from bridge.adapters.toolbench import collect_eval, collect_static
 from bridge.adapters.toolbench.settings import BACKEND, MAX_TOKENS, PASS_RATE, STATIC, WIN_RATE, ToolOptions
 from bridge.adapters.toolbench.translate import kind_of
 from bridge.backend import BenchmarkResult, Outcome, Task
-from bridge.spec import DatasetSpec, JsonObject
+from bridge.spec import DatasetSpec
+
+PRIMARY = {STATIC: collect_static.F1, PASS_RATE: collect_eval.PASS, WIN_RATE: collect_eval.WIN}
 
 
 def result(outcome: Outcome, task: Task, dataset: DatasetSpec) -> BenchmarkResult:
     """Judges the job by what it left, whatever became of it."""
     options = read_options(task.spec, BACKEND, ToolOptions)
     shared = template(outcome, BACKEND, dataset, _settings(task, dataset, options))
-    errors = job_errors(outcome, BACKEND, dataset)
-    samples = _samples(outcome)
-    kind = kind_of(dataset)
+    samples, kind = read_samples(outcome), kind_of(dataset)
     if not samples:
-        main = {STATIC: collect_static.F1, PASS_RATE: collect_eval.PASS}.get(kind, collect_eval.WIN)
-        row = null_row(shared, replace(main, primary=True), broken_off(outcome))
-        return BenchmarkResult(dataset.id, (row,), errors=errors)
+        return nothing_begun(outcome, shared, PRIMARY[kind])
     if kind == STATIC:
         rows, records = collect_static.collect(outcome, shared, samples, options)
     else:
         rows, records = collect_eval.collect(outcome, shared, samples, options, kind)
-    return BenchmarkResult(dataset.id, rows, records, errors)
-
-
-def _samples(outcome: Outcome) -> list[JsonObject]:
-    """A line for every sample, in order; empty where nothing was begun."""
-    path = outcome.dir / SAMPLES
-    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+    return BenchmarkResult(dataset.id, rows, records, job_errors(outcome, shared))
 
 
 def _settings(task: Task, dataset: DatasetSpec, options: ToolOptions) -> dict[str, Any]:

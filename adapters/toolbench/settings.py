@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,8 +12,10 @@ from bridge.adapters.toolbench.prompts import Style
 from bridge.spec import JsonObject
 
 BACKEND = "toolbench"
-STATIC, PASS_RATE, WIN_RATE = "toolbench_static", "toolbench_pass_rate", "toolbench_win_rate"
 Kind = Literal["toolbench_static", "toolbench_pass_rate", "toolbench_win_rate"]
+STATIC: Final = "toolbench_static"
+PASS_RATE: Final = "toolbench_pass_rate"
+WIN_RATE: Final = "toolbench_win_rate"
 MAX_TOKENS = 2048
 """Limit of a step in tokens."""
 HUB_ID = "AI-ModelScope/ToolBench-Static"

@@ -16,6 +16,7 @@ from bridge.adapters.toolbench.settings import (
     HUB_VARIABLES,
     KEEP,
     MAX_TOKENS,
+    PASS_RATE,
     STATIC,
     WIN_RATE,
     AnyJob,
@@ -27,6 +28,15 @@ from bridge.adapters.toolbench.settings import (
 from bridge.backend import Endpoint, EnvSpec, Job, Task
 from bridge.errors import Problem, Unsupported
 from bridge.spec import DatasetSpec, TaskSpec
+
+HEEDED_BY: dict[str, set[Kind]] = {
+    "style": {STATIC},
+    "compat": {STATIC},
+    "answers": {PASS_RATE, WIN_RATE},
+    "judge": {PASS_RATE, WIN_RATE},
+    "reference": {WIN_RATE},
+}
+"""Option → the datasets that it is about."""
 
 
 def jobs(task: Task, endpoint: Endpoint, env: EnvSpec) -> list[Job]:
@@ -42,6 +52,7 @@ def problems(task: Task) -> list[Problem]:
     if options.compat is not None and options.style == "tools":
         hint = "leave 'style' out, or 'compat'"
         found.append(Problem("", f"options.{BACKEND}.compat", "EvalScope's scores are of the style 'react'", hint))
+    found += _unused(task, options)
     for dataset in task.datasets:
         at = f"datasets[{task.spec.datasets.index(dataset)}]"
         found += (
@@ -50,6 +61,18 @@ def problems(task: Task) -> list[Problem]:
             else _eval_problems(task.spec, dataset, at, options)
         )
     return found
+
+
+def _unused(task: Task, options: ToolOptions) -> Iterator[Problem]:
+    """What none of the datasets would heed is refused, not dropped."""
+    kinds = {kind_of(dataset) for dataset in task.datasets}
+    alone = len(task.datasets) == len(task.spec.datasets)
+    if alone and kinds == {STATIC} and task.spec.judge is not None:
+        yield Problem("", "judge", f"{STATIC} asks no judge, and there is no other dataset", "leave it out")
+    for name in sorted(options.model_fields_set):
+        if not kinds & HEEDED_BY[name]:
+            who = " or ".join(sorted(HEEDED_BY[name]))
+            yield Problem("", f"options.{BACKEND}.{name}", f"is about {who}, which is not among the datasets")
 
 
 def kind_of(dataset: DatasetSpec) -> Kind:

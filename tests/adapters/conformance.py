@@ -55,9 +55,23 @@ def write_questions(folder: Path) -> None:
     (folder / "bank_val.jsonl").write_text("".join(f"{json.dumps(row)}\n" for _ in range(3)), encoding="utf-8")
 
 
+def write_steps(folder: Path) -> None:
+    finish = {"name": "Finish", "description": "Ends the task.", "parameters": "{'type': 'object', 'properties': {}}"}
+    target = 'Thought: Done.\nAction: Finish\nAction Input: {"return_type": "give_up_and_restart"}'
+    row = {"messages": [{"role": "user", "content": "Is it cold?"}], "tools": [finish], "target": target}
+    (folder / "in_domain.json").write_text(json.dumps([row] * 3), encoding="utf-8")
+
+
+def write_writing_tasks(folder: Path) -> None:
+    row = {"prompt": "Write 100 words about rain.", "type": "Popular Science", "length": 100}
+    (folder / "longbench_write.jsonl").write_text(f"{json.dumps(row)}\n" * 3, encoding="utf-8")
+
+
 CASES = {
     "native": Case("general_mcq", write_questions, {"score_timeout_s": 5.0}),
     "opencompass": Case("general_mcq", write_questions, {"model": {"max_seq_len": 4096}}),
+    "toolbench": Case("toolbench_static", write_steps, {"style": "tools"}),
+    "longbench_write": Case("longbench_write", write_writing_tasks, {"judge": {"attempts": 2}}),
 }
 
 SETTINGS: dict[Feature, dict[str, Any]] = {

@@ -79,6 +79,16 @@ def test_there_are_cases() -> None:
         ),
         ({"options": {"longbench_write": {"judge": {"attempts": 0}}}}, "options.longbench_write.judge.attempts", "1"),
         ({"options": {"longbench_write": {"juge": {}}}}, "options.longbench_write.juge", "no such option"),
+        (
+            {"judge": False, "options": {"longbench_write": {"judge": {"attempts": 2}}}},
+            "options.longbench_write.judge",
+            "is about the stage 'quality', which is not done (set 'judge')",
+        ),
+        (
+            {"options": {"longbench_write": {"judge": {"attempts": 2}, "stages": ["length"]}}},
+            "options.longbench_write.judge",
+            "is about the stage 'quality', which is not done (add it to 'stages')",
+        ),
     ],
 )
 def test_problems(make_task: MakeTask, fields: dict[str, Any], field: str, said: str) -> None:

@@ -53,6 +53,7 @@ def test_there_are_cases() -> None:
 
 
 EVAL = {"name": "toolbench_pass_rate", "judge": True}
+NOT_THERE = "which is not among the datasets"
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,10 @@ EVAL = {"name": "toolbench_pass_rate", "judge": True}
             "EvalScope's scores are of the style 'react'",
         ),
         ({"options": {"judge": {"vote": 3}}}, "options.toolbench.judge.vote", "did you mean 'judge.votes'?"),
+        ({"options": {"judge": {"votes": 3}}}, "options.toolbench.judge", NOT_THERE),
+        ({"options": {"reference": "/x"}}, "options.toolbench.reference", NOT_THERE),
+        ({**EVAL, "options": {"style": "tools"}}, "options.toolbench.style", NOT_THERE),
+        ({"judge": True}, "judge", "toolbench_static asks no judge, and there is no other dataset (leave it out)"),
         ({"name": "toolbench_pass_rate"}, "judge", "toolbench_pass_rate needs a judge, and the spec names none"),
         ({**EVAL, "dataset": {"path": None}}, "datasets[0].path", "judges answer files, and is given none"),
         ({**EVAL, "dataset": {"repeats": 2}}, "datasets[0].repeats", "asks the model nothing that could be repeated"),
