@@ -39,6 +39,7 @@ def import_framework() -> str:
     from ocbridge import torch_absent
 
     if importlib.util.find_spec("torch") is None:
+        os.environ |= {"USE_TORCH": "0", "USE_TF": "0", "USE_JAX": "0"}
         torch_absent.install()
     import opencompass.datasets
     import opencompass.tasks

@@ -123,18 +123,22 @@ def parts(
     ]
 
 
-def scored_files(chosen: Chosen, folder: str, abbrs: Iterable[str]) -> dict[str, str]:
-    """``abbr`` → the file whose rows are scored, where that is known; ``*`` stands for any, ``{}`` for its name."""
+def files_of(chosen: Chosen, folder: str, abbrs: Iterable[str]) -> dict[str, list[str]]:
+    """``abbr`` → its files, where they are known, the one whose rows are scored first.
+
+    Of one's own questions ``*`` stands for any ``abbr``, and ``{}`` for its name.
+    """
     if chosen.custom:
-        return {"*": f"{folder}/{{}}.jsonl"}
-    found = {}
+        return {"*": [f"{folder}/{{}}.jsonl"]}
+    found: dict[str, list[str]] = {}
     for config in chosen.configs:
         for path in config.data:
             if path in _KNOWN:
                 known = _KNOWN[path]
                 for abbr, name in config.names.items():
-                    found[abbr] = f"{path}/{known.scored}".replace("{subset}", name).rstrip("/")
-    return {abbr: place for abbr, place in found.items() if abbr in set(abbrs)}
+                    places = sorted((place for place, _ in known.files), key=lambda place: place != known.scored)
+                    found[abbr] = [f"{path}/{place}".replace("{subset}", name).rstrip("/") for place in places]
+    return {abbr: found[abbr] for abbr in abbrs if abbr in found}
 
 
 def _sources(path: str, names: Sequence[str], split: str | None, roots: Sequence[str]) -> Iterator[Source]:
@@ -155,7 +159,8 @@ def _sources(path: str, names: Sequence[str], split: str | None, roots: Sequence
 
 
 def _under(roots: Sequence[str], folders: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{root}/{folder}" if folder else root for root in roots for folder in folders)
+    every = (f"{root}/{folder}" if folder else root for root in roots for folder in folders)
+    return tuple(dict.fromkeys(every))
 
 
 def _files(path: str, known: Known, places: Sequence[str], names: Sequence[str], split: str | None) -> Iterator[File]:

@@ -114,7 +114,7 @@ def _manifest(task: Task, parts: Sequence[Asked], models: Sequence[int]) -> dict
                 "config": f"dataset_{number}.py",
                 "model": model,
                 "subsets": part.subsets,
-                "scored": layout.scored_files(part.chosen, part.folder, part.subsets),
+                "files": layout.files_of(part.chosen, part.folder, part.subsets),
                 "sources": [[source.to_json() for source in sources] for sources in part.parts()],
             }
             for number, (part, model) in enumerate(zip(parts, models, strict=True))

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -87,18 +87,31 @@ def choose(sources: Sequence[Source]) -> Candidate:
     raise LayoutError(f"{candidates[at].root}: {listed} missing")
 
 
-def lay_out(candidate: Candidate, into: Path) -> dict[str, int]:
-    """Lays out all files under ``into``; returns how many rows each has, by target, where they were counted."""
-    rows: dict[str, int] = {}
+@dataclass
+class Laid:
+    """What became of the files, by their target."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """How many each has, where they were counted."""
+    problems: dict[str, str] = field(default_factory=dict)
+    """What is wrong with those that are not there now."""
+
+
+def lay_out(candidate: Candidate, into: Path, laid: Laid) -> None:
+    """Lays out all files under ``into``; one that is broken is left out and told."""
     for file in candidate.files:
         for source in file.found(candidate.root):
             name = file.target + subset_of(source.name) + ".jsonl" if file.target.endswith("/") else file.target
             target = into / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            counted = _HOW[file.how](source.absolute(), target)
-            if counted is not None:
-                rows[name] = counted
-    return rows
+            try:
+                counted = _HOW[file.how](source.absolute(), target)
+            except LayoutError as error:
+                laid.problems[name] = str(error)
+            except (OSError, UnicodeDecodeError, csv.Error) as error:
+                laid.problems[name] = f"{source}: cannot be read: {error}"
+            else:
+                laid.rows |= {} if counted is None else {name: counted}
 
 
 def subset_of(name: str) -> str:

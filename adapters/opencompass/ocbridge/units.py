@@ -6,7 +6,6 @@ A unit is one entry of OpenCompass's ``datasets`` list: one prediction file, one
 from __future__ import annotations
 
 import copy
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from .lay_out import LayoutError, Source, choose, lay_out
+from .lay_out import Laid, LayoutError, Source, choose, lay_out
 
 Json = dict[str, Any]
 
@@ -62,11 +61,11 @@ def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit
     problems: dict[str, str] = {}
     for entry in manifest["datasets"]:
         try:
-            counts = _laid_out(entry, Path(manifest["data"]))
-        except (LayoutError, OSError, UnicodeDecodeError, csv.Error) as error:
+            laid = _laid_out(entry, Path(manifest["data"]))
+        except LayoutError as error:
             problems[entry["id"]] = f"data: {error}"
             continue
-        loaded = isolated(lambda entry=entry, counts=counts: list(_units(entry, counts)))  # type: ignore[misc]
+        loaded = isolated(lambda entry=entry, laid=laid: list(_units(entry, laid)))  # type: ignore[misc]
         if isinstance(loaded, str):
             problems[entry["id"]] = f"config: {loaded}"
         else:
@@ -74,24 +73,34 @@ def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit
     return Work(models, units, problems)
 
 
-def _laid_out(entry: Mapping[str, Any], data: Path) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _laid_out(entry: Mapping[str, Any], data: Path) -> Laid:
+    laid = Laid()
     for part in entry["sources"]:
-        counts |= lay_out(choose([Source.from_json(said) for said in part]), data)
-    return counts
+        lay_out(choose([Source.from_json(said) for said in part]), data, laid)
+    return laid
 
 
-def _units(entry: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[Unit]:
-    configs = _configs(entry)
-    wanted: Mapping[str, str | None] = entry["subsets"] or {config["abbr"]: config["abbr"] for config in configs}
-    there = {config["abbr"]: config for config in configs}
-    if absent := [abbr for abbr in wanted if abbr not in there]:
-        raise LookupError(f"{entry['config']} has no {', '.join(absent)}; it has {', '.join(there) or 'nothing'}")
+def _units(entry: Mapping[str, Any], laid: Laid) -> Iterator[Unit]:
+    there = {config["abbr"]: config for config in _configs(entry)}
+    wanted = entry["subsets"] or _all(entry, laid, there)
     if not wanted:
         raise LookupError(f"{entry['config']} has no datasets")
     for abbr, subset in wanted.items():
-        target = entry["scored"].get(abbr) or entry["scored"].get("*", "").replace("{}", abbr)
-        yield Unit(entry["id"], abbr, subset, entry["model"], there[abbr], source_rows=counts.get(target))
+        files = [name.replace("{}", abbr) for name in entry["files"].get(abbr) or entry["files"].get("*", [])]
+        problem = next((laid.problems[name] for name in files if name in laid.problems), "")
+        if not problem and abbr not in there:
+            raise LookupError(f"{entry['config']} has no {abbr}; it has {', '.join(there) or 'nothing'}")
+        rows = laid.rows.get(files[0]) if files else None
+        unit = Unit(entry["id"], abbr, subset, entry["model"], there.get(abbr, {}), source_rows=rows)
+        if problem:
+            unit.fail("data", problem)
+        yield unit
+
+
+def _all(entry: Mapping[str, Any], laid: Laid, there: Mapping[str, Json]) -> dict[str, str | None]:
+    """Everything that the configuration has, and files that are too broken to get into it."""
+    broken = [Path(name).stem for name in laid.problems if "*" in entry["files"]]
+    return {abbr: abbr for abbr in sorted({*there, *broken})}
 
 
 def _configs(entry: Mapping[str, Any]) -> list[Json]:
@@ -112,7 +121,7 @@ def _whole(config: Json) -> Json:
 
 def described(unit: Unit, models: Sequence[Json]) -> Json:
     """The unit in the ledger: what became of it, and what of its configuration decides the score."""
-    infer, scoring = unit.config["infer_cfg"], unit.config["eval_cfg"]
+    reader, infer, scoring = (unit.config.get(part, {}) for part in ("reader_cfg", "infer_cfg", "eval_cfg"))
     retriever = infer.get("retriever", {})
     model = models[unit.model]
     return {
@@ -131,8 +140,8 @@ def described(unit: Unit, models: Sequence[Json]) -> Json:
         "shots": len(retriever["fix_id_list"]) if "fix_id_list" in retriever else None,
         "evaluator": _last(scoring.get("evaluator", {}).get("type")),
         "postprocessor": _last(scoring.get("pred_postprocessor", {}).get("type")),
-        "output_column": unit.config["reader_cfg"].get("output_column"),
-        "split": unit.config["reader_cfg"].get("test_split"),
+        "output_column": reader.get("output_column"),
+        "split": reader.get("test_split"),
     }
 
 

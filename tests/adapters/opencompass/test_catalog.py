@@ -9,9 +9,11 @@ import pytest
 
 from bridge.adapters.opencompass import catalog
 
-FORTY_EIGHT = """obqa AX_b siqa nq mbpp winogrande mmlu BoolQ cluewsc ocnli lambada CMRC ceval csl cmnli bbh ReCoRD math
+FORTY_EIGHT = """
+obqa AX_b siqa nq mbpp winogrande mmlu BoolQ cluewsc ocnli lambada CMRC ceval csl cmnli bbh ReCoRD math
 humaneval eprstmt WSC storycloze MultiRC RTE chid gsm8k AX_g bustm afqmc piqa lcsts strategyqa Xsum agieval ocnli_fc C3
-tnews race triviaqa CB WiC hellaswag summedits GaokaoBench ARC_e COPA ARC_c DRCD""".split()
+tnews race triviaqa CB WiC hellaswag summedits GaokaoBench ARC_e COPA ARC_c DRCD
+"""
 
 
 def configs() -> dict[str, dict[str, object]]:
@@ -22,8 +24,8 @@ def configs() -> dict[str, dict[str, object]]:
 
 
 def test_all_names_of_2024_are_there_with_their_pinned_configuration() -> None:
-    assert len(FORTY_EIGHT) == 48
-    for name in FORTY_EIGHT:
+    assert len(FORTY_EIGHT.split()) == 48
+    for name in FORTY_EIGHT.split():
         info = catalog.datasets()[name]
         assert info.kind == "generation"
         assert info.evaluator and info.data

@@ -1,0 +1,96 @@
+"""Jobs of the OpenCompass backend, run in its environment as ``launch`` does; and the ``opencompass`` command."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bridge.backend import BenchmarkResult, Endpoint, Job, Outcome, Task
+from bridge.launch import StopSignal, launch
+from bridge.process import clean_env
+from bridge.registry import backend
+from bridge.spec import TaskSpec
+
+MARKER = "[[failed-request-5b1e]]"
+
+
+def make_task(datasets: Sequence[Any], **more: Any) -> Task:
+    fields = {
+        "model": {"name": "tiny", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}},
+        "backend": "opencompass",
+        "datasets": list(datasets),
+        "max_retries": 0,
+        "request_timeout_s": 20,
+        **more,
+    }
+    spec = TaskSpec.model_validate(fields)
+    assert spec.model is not None
+    return Task(spec, spec.model, spec.datasets, spec.concurrency)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A task after all of its jobs have ended."""
+
+    task: Task
+    folder: Path
+    jobs: Sequence[Job]
+    outcomes: Sequence[Outcome]
+    results: dict[str, BenchmarkResult]
+
+    def job_folder(self, at: int = 0) -> Path:
+        return self.outcomes[at].dir
+
+
+def run_task(
+    task: Task, base_url: str, python: Path, folder: Path, prepared: Callable[[Path], None] | None = None
+) -> Ran:
+    """``prepared`` may change a job's folder right before it starts."""
+    oc = backend("opencompass")
+    endpoint = Endpoint(base_url, task.model.name, api_key="token-of-the-run", failed_marker=MARKER)
+    assert oc.check(task) == []
+    jobs = oc.translate(task, endpoint)
+    outcomes = [asyncio.run(_launch(job, task, python, folder / "jobs" / job.id)) for job in jobs]
+    results: dict[str, BenchmarkResult] = {}
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        mine = replace(task, datasets=tuple(one for one in task.datasets if one.id in job.datasets))
+        results |= {result.dataset: result for result in oc.collect(outcome, mine)}
+    return Ran(task, folder, jobs, outcomes, results)
+
+
+async def _launch(job: Job, task: Task, python: Path, folder: Path) -> Outcome:
+    return await launch(
+        job,
+        model=task.model.name,
+        python=python,
+        folder=folder,
+        job_digest="",
+        stop=StopSignal(asyncio.Event()),
+        failed_marker=MARKER,
+    )
+
+
+def by_hand(reference: Path, config: str, folder: Path, base_url: str, cache: Path) -> Path:
+    """``opencompass`` as on a command line; returns the folder with predictions and results."""
+    folder.mkdir(parents=True)
+    (folder / "by_hand.py").write_text(config, encoding="utf-8")
+    env = {
+        **clean_env({}),
+        "COMPASS_DATA_CACHE": str(cache),
+        "OPENAI_API_KEY": "token",
+        "OPENAI_BASE_URL": base_url,
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_EVALUATE_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+    }
+    command = [str(reference.with_name("opencompass")), "by_hand.py", "-w", "out"]
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, check=True, timeout=900)
+    (found,) = (folder / "out").iterdir()
+    return found
