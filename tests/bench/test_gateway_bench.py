@@ -25,6 +25,7 @@ import pytest
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
 from bridge.endpoint.gateway import Gateway
+from bridge.endpoint.traffic import usage
 
 pytestmark = pytest.mark.bench
 
@@ -43,7 +44,7 @@ async def test_gateway_beside_the_server_itself(in_flight: int, tmp_path: Path, 
             cpu_us = (time.process_time() - cpu) / ROWS * 1e6 if name == "through" else 0.0
             print(
                 f"\n{in_flight:4} in flight, {name:9} {seen['rate']:6.0f} requests/s, "
-                f"median {seen['median_ms']:6.2f} ms, p99 {seen['p99_ms']:6.2f} ms, gateway's cpu {cpu_us:4.0f} µs each",
+                f"median {seen['median_ms']:6.2f} ms, p99 {seen['p99_ms']:6.2f} ms, gateway's cpu {cpu_us:4.0f} µs",
                 end="",
             )
             assert seen["answers"] == ROWS
@@ -80,6 +81,22 @@ async def test_client_beside_bare_aiohttp(in_flight: int, tmp_path: Path, mock: 
             f"\n{in_flight:4} in flight, {name:6} {ROWS / wall:6.0f} requests/s, cpu {cpu / ROWS * 1e6:4.0f} µs", end=""
         )
         print(f" each, peak memory {rss:.0f} MB", end="")
+
+
+@pytest.mark.parametrize("in_flight", [16, 64])
+async def test_five_percent_errors_beside_none(in_flight: int, tmp_path: Path) -> None:
+    for share in (0.0, 0.05):
+        with running_mock("--fail", str(share)) as url, RequestStore(tmp_path / f"{share}.sqlite") as store:
+            async with new_client(url, store, in_flight) as client:
+
+                async def ask(row: int, client: Client = client) -> None:
+                    assert (await client.ask(PATH, body(row), job="bench")).text
+
+                start = time.perf_counter()
+                await at_once(ask, in_flight + in_flight // 4)
+                rate = ROWS / (time.perf_counter() - start)
+        retried = usage(tmp_path / f"{share}.sqlite").retried
+        print(f"\n{in_flight:4} in flight, {share:4.0%} errors {rate:6.0f} requests/s, {retried} retried", end="")
 
 
 def body(row: int) -> dict[str, Any]:
@@ -150,10 +167,10 @@ def mock() -> Iterator[str]:
 
 
 @contextmanager
-def running_mock() -> Iterator[str]:
+def running_mock(*options: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    argv = [sys.executable, str(MOCK), "--port", str(port), "--latency", str(LATENCY_S)]
+    argv = [sys.executable, str(MOCK), "--port", str(port), "--latency", str(LATENCY_S), *options]
     with subprocess.Popen(argv, env={**os.environ}) as server:
         try:
             _until_listening(port)

@@ -96,6 +96,14 @@ async def test_a_broken_connection_now_and_then_is_nothing(breaker: Breaker, ser
     assert server.probes == 0
 
 
+async def test_any_response_shows_that_the_connection_works(breaker: Breaker) -> None:
+    for _ in range(20):
+        for _ in range(rules.BROKEN_IN_A_ROW - 1):
+            breaker.try_failed(failure("connection"))
+        breaker.try_failed(failure("server-error"))
+    assert not breaker.in_doubt
+
+
 async def test_an_answer_during_the_probe_settles_it(breaker: Breaker, server: Server) -> None:
     for _ in range(rules.BROKEN_IN_A_ROW):
         breaker.try_failed(failure("connection"))

@@ -366,14 +366,23 @@ async def test_what_was_sent_is_kept_for_who_comes_back(
     assert len(server.journal) == 1
 
 
+async def test_what_nobody_waits_for_is_not_tried_again(errors: Framework, server: FaultServer, hasty: None) -> None:
+    server.default = Fault(status=500, latency_s=0.2)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(errors.post(greedy("x")), 0.1)
+    await asyncio.sleep(0.5)
+    assert len(server.journal) == 1
+
+
+@pytest.mark.parametrize("how", [{}, {"stream": True}])
 async def test_what_nobody_waits_for_is_not_sent(
-    new_client: NewClient, session: aiohttp.ClientSession, server: FaultServer
+    new_client: NewClient, session: aiohttp.ClientSession, server: FaultServer, how: dict[str, bool]
 ) -> None:
     server.default = Fault(latency_s=0.3)
     async with Gateway(await new_client(), token="t", failed_marker=MARKER) as gateway:
         gateway.register("one", on_failure="error", concurrency=1)
         framework = Framework(gateway, session, "one")
-        asks = [asyncio.create_task(framework.text(greedy(f"{n}"))) for n in range(10)]
+        asks = [asyncio.create_task(framework.post(greedy(f"{n}", **how))) for n in range(10)]
         await asyncio.sleep(0.15)
         for ask in asks:
             ask.cancel()
