@@ -33,7 +33,7 @@ class Scores:
 
     def why_not(self, unit: tuple[Line, ...]) -> str | None:
         """Why a unit has no score."""
-        for line in unit:
+        for line in sorted(unit, key=lambda line: line.error is None):
             if line.why_not:
                 return line.why_not if len(unit) == 1 else f"rotation {line.index}: {line.why_not}"
         return self.left.error
@@ -73,7 +73,8 @@ def differences(scores: Scores) -> Iterator[str]:
     for repeat, returned in enumerate(scores.left.metrics):
         told = kit_table.subsets_of([returned], "split")
         splits = {name: units for name, units in _splits(scores.units).items() if name in told}
-        for split, units in (splits or {None: scores.units}).items():
+        whole: dict[str | None, tuple[tuple[Line, ...], ...]] = {None: scores.units}
+        for split, units in (splits or whole).items():
             values = [v for u in units if u[0].repeat == repeat for v in list(scores.of(u).values())[:1]]
             theirs = kit_table.overall(returned, family.kit_key, split)
             if not values or theirs is None:

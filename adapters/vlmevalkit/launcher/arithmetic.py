@@ -38,20 +38,20 @@ def evaluate(source: Any, *_namespaces: Any) -> Any:
     try:
         return ast.literal_eval(tree)
     except (ValueError, TypeError):
-        return _value(tree.body)
+        return _value(tree.body, source)
 
 
-def _value(node: ast.AST) -> Any:
+def _value(node: ast.AST, source: str) -> Any:
     match node:
         case ast.Constant(value=int() | float() | complex() as number):
             return number
         case ast.Name(id=name):
             raise NameError(f"name {name!r} is not defined")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _combined(op, _value(left), _value(right))
+            return _combined(op, _value(left, source), _value(right, source))
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _UNARY:
-            return _UNARY[type(op)](_value(operand))
-    raise ValueError(f"{type(node).__name__} is not evaluated here")
+            return _UNARY[type(op)](_value(operand, source))
+    raise ValueError(f"{source[:60]!r} is neither a literal nor a sum, and is not evaluated")
 
 
 def _combined(op: ast.operator, left: Any, right: Any) -> Any:

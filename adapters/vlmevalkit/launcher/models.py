@@ -104,7 +104,7 @@ def _model_class() -> Any:
             except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             _note(answer, response, error, time.monotonic() - started, _here.payload)
-            return self.fail_msg if error else answer
+            return self.fail_msg if error else _encodable(answer)
 
         def preproc_content(self, inputs: Any) -> Any:
             """Without VLMEvalKit's habit of opening texts that look like a file or a URL."""
@@ -156,7 +156,12 @@ def _content(response: Response) -> str | None:
         content = response.json()["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError):
         return None
-    return content.strip() if isinstance(content, str) else None
+    return _encodable(content.strip()) if isinstance(content, str) else None
+
+
+def _encodable(text: str) -> str:
+    """Halves of surrogate pairs, which models do write, cannot be written to a table: they cost the whole dataset."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _note(answer: str, response: Response | None, error: str, latency_s: float, payload: Any = None) -> None:
@@ -245,7 +250,7 @@ def _judge_class() -> Any:
             except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             watch.judged(str(inputs), error.replace("the model's", "its"))
-            return self.fail_msg if error else answer
+            return self.fail_msg if error else _encodable(answer)
 
         def preproc_content(self, inputs: Any) -> Any:
             if isinstance(inputs, str):

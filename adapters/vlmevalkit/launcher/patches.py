@@ -17,9 +17,14 @@ SEED = 20240801
 _temporary = itertools.count()
 
 
+class NotWritten(Exception):
+    """A table could not be written; VLMEvalKit would pickle it under another name and go on."""
+
+
 def install() -> None:
     _own_temporary_files()
     _no_pool_of_processes()
+    _no_pickle_instead()
 
 
 def seed() -> None:
@@ -31,7 +36,6 @@ def seed() -> None:
 def _own_temporary_files() -> None:
     """Circular scoring writes ``/tmp/<second>.tsv``: two processes in one second would swap their data."""
     module = kit.module("dataset.utils.multiple_choice")
-    original = module.dump
 
     def timestr(*_: Any, **__: Any) -> str:
         return f"evalbridge-{os.getpid()}-{next(_temporary)}"
@@ -43,7 +47,20 @@ def _own_temporary_files() -> None:
         return loaded
 
     load = module.load
-    module.timestr, module.load, module.dump = timestr, load_once, original
+    module.timestr, module.load = timestr, load_once
+
+
+def _no_pickle_instead() -> None:
+    original = kit.module("smp").dump
+
+    def dump(data: Any, path: str, **kwargs: Any) -> Any:
+        Path(path).unlink(missing_ok=True)
+        written = original(data, path, **kwargs)
+        if not Path(path).exists():
+            raise NotWritten(f"VLMEvalKit could not write {path}")
+        return written
+
+    kit.everywhere("dump", original, dump)
 
 
 def _no_pool_of_processes() -> None:

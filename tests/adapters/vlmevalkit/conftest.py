@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,57 @@ def run(task: Task, url: str, folder: Path, judge_url: str = "http://127.0.0.1:9
     return Ran(task, folders, results)
 
 
+@dataclass
+class Started:
+    """A job while it runs."""
+
+    task: Task
+    job: Job
+    folder: Path
+    process: asyncio.subprocess.Process
+
+    def result(self, dataset: str) -> Path:
+        items = json.loads(self.job.files["job.json"])["datasets"]
+        return self.folder / next(item["dir"] for item in items if item["id"] == dataset) / "result.json"
+
+    def children(self) -> list[int]:
+        told = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(child) for child in told.split()]
+
+    def kill(self) -> None:
+        for child in self.children():
+            os.kill(child, signal.SIGKILL)
+        self.process.kill()
+
+    async def ended(self) -> Ran:
+        await asyncio.wait_for(self.process.communicate(), 60)
+        code = self.process.returncode
+        outcome = outcome_of(self.job, self.folder, code, "", self.task.model.name)
+        if code is not None and code < 0:
+            outcome = outcome.model_copy(update={"exit_code": None, "reason": f"killed by signal {-code}"})
+        results = {result.dataset: result for result in BACKEND.collect(outcome, self.task)}
+        return Ran(self.task, [self.folder], results)
+
+
+@asynccontextmanager
+async def started(task: Task, url: str, folder: Path) -> AsyncIterator[Started]:
+    (job,) = BACKEND.translate(task, Endpoint(url, task.model.name, api_key="token-of-the-run"))
+    folder = folder / "jobs" / job.id
+    prepare(job, folder)
+    python = await ensure(job.env_spec)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        str(python), *job.argv[1:], cwd=folder, env=clean_env(job.env), stdout=pipe, stderr=pipe
+    )
+    one = Started(task, job, folder, process)
+    try:
+        yield one
+    finally:
+        if process.returncode is None:
+            one.kill()
+            await process.communicate()
+
+
 def by_hand(
     url: str,
     tables: Path,
@@ -132,3 +185,8 @@ def kit_by_hand() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def kit_task() -> Callable[..., Task]:
     return make_task
+
+
+@pytest.fixture(scope="session")
+def kit_started() -> Callable[..., Any]:
+    return started
