@@ -20,12 +20,21 @@ def marks(pattern: str, **fields: Any) -> list[SampleRecord]:
 
 
 def record(sample_id: str, mark: str, **fields: Any) -> SampleRecord:
-    base: dict[str, Any] = {"sample_id": sample_id, "input": f"question {sample_id}", "prompt_sha256": f"{sample_id:0>64}"}
+    base: dict[str, Any] = {
+        "sample_id": sample_id,
+        "input": f"question {sample_id}",
+        "prompt_sha256": f"{sample_id:0>64}",
+    }
     if mark == "e":
         base |= {"response": None, "extracted": None, "scores": {}, "error": "HTTP 500"}
     else:
         right = float(mark)
-        base |= {"scores": {"accuracy": right}, "response": f"It is {mark}.", "extracted": mark, "finish_reason": "stop"}
+        base |= {
+            "scores": {"accuracy": right},
+            "response": f"It is {mark}.",
+            "extracted": mark,
+            "finish_reason": "stop",
+        }
     return make_record(**{**base, **fields})
 
 

@@ -36,7 +36,7 @@ def _against(comparison: Comparison, against: Against) -> Iterator[RenderableTyp
     yield Text(f"{visible(against.candidate.label)} against {visible(comparison.baseline.label)}", style="bold")
     yield from _settings(against)
     yield _numbers(against.datasets)
-    yield Text(headline(against))
+    yield Text(visible(headline(against)))
     if against.suite is not None:
         yield Text(suite_words(against))
     for left in against.not_compared:

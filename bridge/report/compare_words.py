@@ -14,7 +14,7 @@ from bridge.report.compare_schema import (
     Unpaired,
 )
 from bridge.report.numbers import NO_VALUE
-from bridge.report.text import plural
+from bridge.report.text import plural, visible
 
 NOT_THE_SAME: dict[str, str] = {"prompt": "the prompts", "limit": "the limits", "samples": "the samples"}
 _UNPAIRED = {
@@ -86,6 +86,11 @@ def warnings(against: Against) -> list[str]:
     """What should be known before a number is read."""
     told = [f"{_where(one)}{one.name}: {one.baseline} → {one.candidate}" for one in against.differences]
     return [text for text, one in zip(told, against.differences, strict=True) if one.kind == "score"]
+
+
+def lines(text: str) -> str:
+    """The text with its line ends, and nothing else in it that acts."""
+    return "\n".join(map(visible, text.splitlines()))
 
 
 def unpaired_words(unpaired: Unpaired) -> str:
