@@ -11,7 +11,7 @@ from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.catalog import NAME, Chosen, Config, resolve
 from bridge.adapters.opencompass.ocbridge.lay_out import Source
 from bridge.backend import Task
-from bridge.spec import DatasetSpec, GenerationSpec
+from bridge.spec import DatasetSpec, GenerationSpec, expanded
 
 OPTIONS = ("data", "model")
 _FOLDERS = {"ARC_c": "arc", "ARC_e": "arc"}
@@ -70,7 +70,7 @@ class Asked:
 
     def _roots(self) -> Iterator[str]:
         if self.dataset.path is not None:
-            yield self.dataset.path
+            yield expanded(self.dataset.path)
             return
         if data := options(self.task).get("data"):
             yield str(data)
@@ -78,8 +78,8 @@ class Asked:
             families = [config.family for config in self.chosen.configs]
             own = [own_name(self.dataset), *families]
             for name in dict.fromkeys([*own, *(_FOLDERS.get(name, name.lower()) for name in own)]):
-                yield f"{self.task.spec.data}/{name}"
-            yield self.task.spec.data
+                yield f"{expanded(self.task.spec.data)}/{name}"
+            yield expanded(self.task.spec.data)
 
 
 def options(task: Task) -> Mapping[str, Any]:
