@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         reason = _one_line(error)
         sys.stderr.write(f"{reason}\n")
         with contextlib.suppress(OSError):
+            _count(opened, ledger)
             ledger.tell()
             ledger.close("failed", reason)
         return error.exit_code if isinstance(error, BridgeError) else BackendFailed.exit_code
@@ -89,7 +90,17 @@ def _evaluate(job: NativeJob, folder: Path, opened: list[Questions], ledger: Led
         interrupted, down = asyncio.run(_run(job, datasets, store, ledger))
         if store.warning:
             sys.stderr.write(f"{store.warning}\n")
+    if interrupted:
+        _count(opened, ledger)
     return _close(ledger, interrupted, down)
+
+
+def _count(opened: list[Questions], ledger: Ledger) -> None:
+    """How much there would have been, where the end came before it was known."""
+    for questions in opened:
+        state = ledger.datasets[questions.dataset.id]
+        if state.expected is None and (expected := questions.expected()) is not None:
+            state.expected = list(expected.items())
 
 
 def _set_aside(folder: Path, ledger: Ledger) -> None:

@@ -106,5 +106,5 @@ def recipe(job: NativeJob, dataset: DatasetJob, files: list[tuple[str, int, int]
 
     ``files`` are the data's paths with size and time of change, ``source`` is the benchmark's own code.
     """
-    what = [job.version, job.model, asdict(dataset), files, hashlib.sha256(source).hexdigest()]
+    what = [job.version, job.model, job.identity, asdict(dataset), files, hashlib.sha256(source).hexdigest()]
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()

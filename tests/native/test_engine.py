@@ -1,21 +1,21 @@
-"""The real process against a real server on the loopback: what is asked, recorded, resumed, and what it ends with."""
+"""The real process against a real server on the loopback: what is asked, recorded and scored."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-import shutil
-import signal
 import sys
-import time
 from pathlib import Path
 
 import orjson
 import pytest
-from fault_server import OK, Fault, FaultServer
+from fault_server import Fault, FaultServer
 
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.answer import Answer
+from bridge.native.answer import without_thinking
+from bridge.native.benchmark import Verdict
+from bridge.native.engine import _remarks
 from bridge.report.schema import ErrorKind, SampleRecord, Status
 
 
@@ -85,148 +85,6 @@ async def test_answers_that_say_nothing_score_nought_and_are_marked(native_run, 
     (record,) = native_run.records("general_mcq")
     assert record["scores"] == {"accuracy": 0.0}
     assert record["metadata"].get("validity") == validity
-
-
-async def test_killed_and_started_again_it_asks_only_what_is_missing(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(400))}, concurrency=8)
-    async with FaultServer(default=Fault(latency_s=0.02), answer=always_b) as server:
-        process = await native_run.start(given, server.base_url)
-        await native_run.until_done(100, process)
-        process.kill()
-        assert await process.wait() == -signal.SIGKILL
-        (died,) = native_run.collect(given, exit_code=None, reason="killed by signal 9")
-        recorded = died.rows[0].n
-        assert 100 <= recorded < 400
-        assert (died.rows[0].n_errors, died.rows[0].status) == (400 - recorded, Status.PARTIAL)
-        assert [(error.kind, error.dataset) for error in died.errors] == [(ErrorKind.BACKEND, "general_mcq")]
-        assert "killed by signal 9" in died.errors[0].message
-        asked_before = len(server.journal)
-        assert await native_run.run(given, server.base_url) == 0
-        # Only requests that were on the wire at the kill, and so were never answered, are asked twice.
-        assert len(set(server.prompts)) == 400
-        assert len(server.journal) <= asked_before + 400 - recorded
-        assert len(server.journal) - 400 <= 8
-    (whole,) = native_run.collect(given)
-    assert (whole.rows[0].n, whole.rows[0].value, whole.errors) == (400, 1.0, ())
-    assert len(list(whole.samples)) == 400
-
-
-async def test_answers_that_were_not_yet_recorded_come_from_the_cache(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(30))})
-    async with FaultServer(answer=always_b) as server:
-        assert await native_run.run(given, server.base_url) == 0
-        samples = native_run.folder / "samples" / "general_mcq.jsonl"
-        samples.write_bytes(b"".join(samples.read_bytes().splitlines(keepends=True)[:10])[:-7])
-        (native_run.folder / "state.json").unlink()
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == 30
-    assert usage(native_run.root / "requests.sqlite").cached == 30
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.errors) == (30, ())
-
-
-async def test_a_finished_job_started_again_does_nothing(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(20))})
-    async with FaultServer(answer=always_b) as server:
-        assert await native_run.run(given, server.base_url) == 0
-        before = (native_run.folder / "samples" / "general_mcq.jsonl").stat()
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == 20
-    assert (native_run.folder / "samples" / "general_mcq.jsonl").stat().st_mtime_ns == before.st_mtime_ns
-
-
-async def test_changed_data_is_asked_anew(native_run, task, mcq, write_jsonl) -> None:
-    folder = mcq(5)
-    given = task({"name": "general_mcq", "path": str(folder)})
-    async with FaultServer(answer=always_b) as server:
-        assert await native_run.run(given, server.base_url) == 0
-        row = {"question": "Which is new?", "A": "one", "B": "two", "answer": "A"}
-        write_jsonl(folder / "bank_val.jsonl", [row])
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == 6
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.rows[0].value) == (1, 0.0)
-
-
-async def test_requests_that_fail_are_errors_and_no_scores(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(40))}, max_retries=1)
-
-    def one_in_ten(body: dict) -> Fault:
-        return Fault(status=400, message="cannot") if "number 3" in body["messages"][-1]["content"] else OK
-
-    async with FaultServer(rule=one_in_ten, answer=always_b) as server:
-        assert await native_run.run(given, server.base_url) == 7
-        (result,) = native_run.collect(given, exit_code=7)
-        primary = result.rows[0]
-        assert (primary.n, primary.n_errors, primary.value, primary.status) == (29, 11, 1.0, Status.PARTIAL)
-        (error,) = result.errors
-        assert (error.kind, error.count) == (ErrorKind.UNANSWERED, 11)
-        assert "cannot" in error.message
-        failed = [sample for sample in result.samples if sample.error]
-        assert {(sample.response, tuple(sample.scores)) for sample in failed} == {(None, ())}
-        asked = len(server.journal)
-        server.rule = None
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == asked + 11
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.rows[0].n_errors, result.errors) == (40, 0, ())
-
-
-async def test_errors_that_pass_leave_no_trace_in_the_score(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(200))}, concurrency=16)
-    async with FaultServer(answer=always_b) as server:
-        server.script(*[Fault(status=500) if at % 20 == 0 else OK for at in range(200)])
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == 210
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.rows[0].value, result.errors) == (200, 1.0, ())
-    assert usage(native_run.root / "requests.sqlite").retried == 10
-
-
-async def test_a_server_that_dies_half_way_stops_the_job_in_seconds(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(300))}, concurrency=8)
-    async with FaultServer(default=Fault(latency_s=0.02), answer=always_b) as server:
-        process = await native_run.start(given, server.base_url)
-        await native_run.until_done(100, process)
-        await server.stop()
-        died = time.monotonic()
-        assert await asyncio.wait_for(process.wait(), 15) == 7
-        assert time.monotonic() - died < 15
-        assert native_run.state()["status"] == "endpoint"
-        (result,) = native_run.collect(given, exit_code=7)
-        n = result.rows[0].n
-        assert (result.rows[0].n_errors, result.rows[0].value, result.rows[0].status) == (300 - n, 1.0, Status.PARTIAL)
-        assert {error.kind for error in result.errors} == {ErrorKind.UNANSWERED}
-        assert sum(error.count for error in result.errors) == 300 - n
-        assert len(list(result.samples)) == 300
-        await server.restart()
-        asked = len(server.journal)
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == asked + 300 - n
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.errors) == (300, ())
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_stops_it_within_a_second(native_run, task, mcq, number) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(300))}, concurrency=8)
-    async with FaultServer(default=Fault(latency_s=0.02), answer=always_b) as server:
-        process = await native_run.start(given, server.base_url)
-        await native_run.until_done(50, process)
-        server.default = Fault(mode="hang")
-        await asyncio.sleep(0.1)
-        stopped = time.monotonic()
-        process.send_signal(number)
-        assert await process.wait() == 130
-        assert time.monotonic() - stopped < 1.5
-        server.default = OK
-        assert native_run.state()["status"] == "interrupted"
-        (result,) = native_run.collect(given, exit_code=130, stopped="interrupted", reason="stopped by SIGINT")
-        assert {error.kind for error in result.errors} == {ErrorKind.UNANSWERED}
-        assert result.rows[0].n + result.rows[0].n_errors == 300
-        recorded, asked = result.rows[0].n, len(server.journal)
-        assert await native_run.run(given, server.base_url) == 0
-        assert len(server.journal) == asked + 300 - recorded
 
 
 async def test_a_broken_row_costs_itself_only(native_run, task, tmp_path: Path) -> None:
@@ -351,37 +209,6 @@ async def test_ids_that_are_there_twice_are_mentioned(native_run, task, tmp_path
     assert [(error.kind, error.count) for error in result.errors] == [(ErrorKind.WARNING, 1)]
 
 
-async def test_a_full_disk_is_one_line_and_what_was_written_stays(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(300))}, concurrency=4)
-    async with FaultServer(answer=always_b) as server:
-        full = ("prlimit", "--fsize=65536")
-        if shutil.which("prlimit") is None:
-            pytest.skip("needs prlimit to play a full disk")
-        process = await native_run.start(given, server.base_url, *full)
-        assert await process.wait() in (5, 6)
-        (line,) = (native_run.root / "log.txt").read_text().splitlines()
-        assert "run the same command again" in line
-        (result,) = native_run.collect(given, exit_code=5, reason="ended with exit code 5")
-        recorded = result.rows[0].n
-        assert 0 < recorded < 300
-        assert result.rows[0].n_errors == 300 - recorded
-        assert result.errors[0].kind is ErrorKind.BACKEND
-        assert await native_run.run(given, server.base_url) == 0
-        # What was under way could not be written down: four requests, and two that waited for their place.
-        assert len(server.prompts) - 300 <= 6
-    (result,) = native_run.collect(given)
-    assert (result.rows[0].n, result.errors) == (300, ())
-
-
-async def test_a_job_that_never_ran_is_no_result(native_run, task, mcq) -> None:
-    given = task({"name": "general_mcq", "path": str(mcq(20))})
-    (result,) = native_run.collect(given, exit_code=None, reason="the environment could not be made")
-    (row,) = result.rows
-    assert (row.value, row.status, row.primary) == (None, Status.FAILED, True)
-    assert row.reason == "the environment could not be made"
-    assert list(result.samples) == []
-
-
 async def test_it_needs_a_job_and_an_address(native_run, task, mcq) -> None:
     given = task({"name": "general_mcq", "path": str(mcq(1))})
     native_run.prepare(given, "http://127.0.0.1:9/v1")
@@ -396,3 +223,24 @@ async def test_it_needs_a_job_and_an_address(native_run, task, mcq) -> None:
     _, stderr = await process.communicate()
     assert process.returncode == 2
     assert stderr.startswith(b"usage: ")
+
+
+@pytest.mark.parametrize(("average", "other"), [("micro", "macro"), ("macro", "micro")])
+async def test_the_mean_that_is_quoted_can_be_chosen(native_run, task, mcq, average, other) -> None:
+    mcq(1, "art")
+    options = {"native": {"average": average}}
+    given = task({"name": "general_mcq", "path": str(mcq(3, "law"))}, options=options)
+    async with FaultServer(answer=lambda prompt: "ANSWER: B" if "art" in prompt else "ANSWER: C") as server:
+        assert await native_run.run(given, server.base_url) == 0
+    (result,) = native_run.collect(given)
+    values = {"micro": 0.25, "macro": 0.5}
+    overall = {row.metric: (row.value, row.primary) for row in result.rows if row.subset is None}
+    assert overall == {"accuracy": (values[average], True), f"accuracy_{other}": (values[other], False)}
+
+
+def test_reasoning_that_comes_apart_is_kept_apart() -> None:
+    message = {"role": "assistant", "content": "ANSWER: B", "reasoning_content": "A? No."}
+    body = orjson.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "length"}]})
+    answer = Answer(200, body, tries=1, cached=False, latency_s=0.1)
+    remarks = _remarks(answer, without_thinking(answer.text), Verdict("B", {"accuracy": 1.0}, "marker"))
+    assert remarks == {"extraction": "marker", "reasoning": "A? No.", "thinking_chars": 6, "validity": "truncated"}
