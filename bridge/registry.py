@@ -15,6 +15,7 @@ BUILT_IN = {
     "opencompass": "bridge.adapters.opencompass.backend:OpenCompassBackend",
     "toolbench": "bridge.adapters.toolbench.backend:ToolBenchBackend",
     "longbench_write": "bridge.adapters.longbench_write.backend:LongBenchWriteBackend",
+    "vlmevalkit": "bridge.adapters.vlmevalkit.backend:VLMEvalKitBackend",
 }
 ENTRY_POINTS = "bridge.backends"
 

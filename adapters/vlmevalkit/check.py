@@ -17,9 +17,7 @@ AT = f"options.{BACKEND}"
 
 def problems(task: Task) -> list[Problem]:
     found = option_problems(task.spec, BACKEND, KitOptions)
-    if found:
-        return found
-    options = read_options(task.spec, BACKEND, KitOptions)
+    options = KitOptions() if found else read_options(task.spec, BACKEND, KitOptions)
     found += _option_problems(task, options)
     for dataset in task.datasets:
         known = entry(dataset.name.removeprefix(f"{BACKEND}:"))

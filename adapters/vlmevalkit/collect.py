@@ -49,7 +49,7 @@ def _left(outcome: Outcome, dataset: DatasetSpec) -> Left:
 def _folder(job: Path, dataset: DatasetSpec) -> str:
     try:
         items = json.loads((job / JOB).read_bytes())["datasets"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return "datasets/none"
     return next((str(item["dir"]) for item in items if item["id"] == dataset.id), "datasets/none")
 

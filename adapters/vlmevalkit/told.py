@@ -14,8 +14,9 @@ from bridge.report.schema import ErrorKind, ReportError, ResultRow
 def errors(outcome: Outcome, row: ResultRow, scores: Scores) -> Iterator[ReportError]:
     """What went wrong with the dataset as a whole; samples without a score are counted in the rows."""
     left = scores.left
-    if left.error and not _told_elsewhere(outcome):
+    if left.error:
         silent = bool(left.lines) and all(line.error for line in left.lines)
+        silent = silent or not outcome.started_at or outcome.stopped in ("interrupted", "endpoint")
         yield _error(row, ErrorKind.UNANSWERED if silent else ErrorKind.BACKEND, left.error, left)
     for message in differences(scores):
         yield _error(row, ErrorKind.OUTPUT, message, left)
@@ -43,16 +44,10 @@ def warnings(row: ResultRow, scores: Scores, split_thinking: bool) -> Iterator[R
             yield _about(row, ErrorKind.WARNING, f"{row.dataset}: {message}", "", count)
 
 
-def _told_elsewhere(outcome: Outcome) -> bool:
-    """Of a job that never started, or that bridge stopped, bridge itself tells the reason."""
-    never_started = outcome.exit_code is None and not outcome.started_at
-    return never_started or outcome.stopped in ("interrupted", "endpoint")
-
-
 def _error(row: ResultRow, kind: ErrorKind, message: str, left: Left) -> ReportError:
     if kind is ErrorKind.UNANSWERED:
         hint = "run the same command again: only what is missing is asked"
-        return _about(row, kind, f"{row.dataset}: {message}", hint, len(left.lines))
+        return _about(row, kind, f"{row.dataset}: {message}", hint, max(1, len(left.lines)))
     return _about(row, kind, f"{row.dataset}: {message}", f"see {from_run(left.folder)}/log.txt", 1)
 
 

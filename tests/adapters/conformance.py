@@ -67,11 +67,20 @@ def write_writing_tasks(folder: Path) -> None:
     (folder / "longbench_write.jsonl").write_text(f"{json.dumps(row)}\n" * 3, encoding="utf-8")
 
 
+def write_pictures(folder: Path) -> None:
+    (folder / "images").mkdir()
+    (folder / "images" / "dot.png").write_bytes(b"a picture, to whoever does not look at it")
+    row = {"question": "Which colour?", "options": ["red", "blue"], "answer": "A", "image": "dot.png"}
+    lines = [json.dumps({"id": number, **row}) for number in range(3)]
+    (folder / "questions.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
 CASES = {
     "native": Case("general_mcq", write_questions, {"score_timeout_s": 5.0}),
     "opencompass": Case("general_mcq", write_questions, {"model": {"max_seq_len": 4096}}),
     "toolbench": Case("toolbench_static", write_steps, {"style": "tools"}),
     "longbench_write": Case("longbench_write", write_writing_tasks, {"judge": {"attempts": 2}}),
+    "vlmevalkit": Case("custom_mcq", write_pictures, {"image": {"detail": "low"}}),
 }
 
 SETTINGS: dict[Feature, dict[str, Any]] = {
