@@ -76,14 +76,13 @@ class Questions:
         return {subset: rows if limit is None else min(rows, limit) for subset, rows in counts.items()}
 
     def _of_table(self, table: Table, index: Iterator[int]) -> Iterator[Question]:
+        only_subset = table.subset is not None or not self.benchmark.subsets
         for line in table.lines():
-            if table.subset is not None and self._full(table.subset):
-                return
-            if table.subset is None and not self.benchmark.subsets and self._full(None):
+            if only_subset and self._full(table.subset):
                 return
             sample, problem = self._sample(table, line)
             subset = table.subset if sample is None else sample.subset or table.subset
-            if self.dataset.subsets and subset not in self.dataset.subsets and (sample or table.subset):
+            if sample is not None and self.dataset.subsets and subset not in self.dataset.subsets:
                 continue
             row = self._rows[subset] = self._rows.get(subset, -1) + 1
             if not self._full(subset):
