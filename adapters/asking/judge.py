@@ -13,6 +13,12 @@ from bridge.spec import JsonObject
 
 T = TypeVar("T")
 _SHOWN_BACK_CHARS = 2000
+_SEEDS_APART = 1000
+"""Far enough from the seeds of votes."""
+
+
+class NotUnderstood(NotAnswered):
+    """The judge has answered, and none of its answers could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ async def judged(judge: Model, request: JsonObject, read: Callable[[str], T], *,
     """What ``read`` makes of the judge's answer.
 
     Where it raises Unreadable, the judge is shown its answer and asked again: a request of its own, so that a cache
-    cannot give the same answer once more. Raises NotAnswered after so many attempts, or when a request fails.
+    cannot give the same answer once more. Raises NotUnderstood after so many attempts, NotAnswered when a request
+    fails.
     """
     messages = list(request["messages"])
     for attempt in range(1, attempts + 1):
@@ -37,7 +44,25 @@ async def judged(judge: Model, request: JsonObject, read: Callable[[str], T], *,
         except Unreadable as error:
             why = str(error)
         messages += _once_more(reply, why)
-    raise NotAnswered(f"the judge's answer could not be read in {attempts} attempts, last: {why}")
+    raise NotUnderstood(f"the judge's answer could not be read in {attempts} attempts, last: {why}")
+
+
+def asked_anew(request: JsonObject, rounds: int) -> JsonObject:
+    """The request of a judge that has not been understood in so many earlier rounds: another one each time.
+
+    The gateway keeps every answer, also one that cannot be read, and would give the same one for ever.
+    """
+    return {**request, "seed": (request.get("seed") or 0) + _SEEDS_APART * rounds} if rounds else request
+
+
+def rounds_of(entry: JsonObject | None) -> int:
+    """In how many rounds the judge has not been understood, by the journal's entry about the same thing."""
+    return int(entry.get("rounds", 0)) if entry else 0
+
+
+def failure(error: NotAnswered, rounds: int) -> JsonObject:
+    """What the journal keeps where there is no judgment."""
+    return {"error": str(error), "rounds": rounds + isinstance(error, NotUnderstood)}
 
 
 def _once_more(reply: Reply, why: str) -> list[JsonObject]:

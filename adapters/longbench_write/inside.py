@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.adapters.asking.journal import Journal, Key
-from bridge.adapters.asking.judge import judged
+from bridge.adapters.asking.judge import asked_anew, failure, judged, rounds_of
 from bridge.adapters.asking.model import Model, NotAnswered
 from bridge.adapters.asking.request import JUDGE, MODEL, digest, of_repeat
 from bridge.adapters.asking.results import PROGRESS, SAMPLES
@@ -139,10 +139,12 @@ async def assess(
         text = text_of(ask, answers)
         body = judge_request(judging, prompt, text)
         entry: JsonObject = {"request_sha256": digest(body), "text_sha256": text.sha256}
+        earlier = judgments.get(ask.key)
+        rounds = rounds_of(earlier) if earlier and earlier.get("request_sha256") == digest(body) else 0
         try:
-            judgment = await judged(judge, body, read_marks, attempts=judging.attempts)
+            judgment = await judged(judge, asked_anew(body, rounds), read_marks, attempts=judging.attempts)
         except NotAnswered as error:
-            judgments.add(ask.key, {**entry, "error": str(error)})
+            judgments.add(ask.key, {**entry, **failure(error, rounds)})
             return
         entry |= {"marks": judgment.value, "judge_response": judgment.response, "attempts": judgment.attempts}
         judgments.add(ask.key, entry)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LATIN = re.compile(r"\b[a-zA-Z]+\b")
 _BOUNDS = (500, 2000, 4000)
-BUCKETS = ("[0, 500)", "[500, 2000)", "[2000, 4000)", "[4000, 20000]")
-"""Required words, as in the paper's table; the last bucket is open above (the ruler asks for up to 30,000)."""
+BUCKETS = ("under 500", "500 to 1999", "2000 to 3999", "4000 and more")
+"""Required words: the bounds are those of the table in the paper."""
 
 
 class Words(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bridge.adapters.asking.journal import Journal, Key
-from bridge.adapters.asking.judge import judged
+from bridge.adapters.asking.judge import asked_anew, failure, judged, rounds_of
 from bridge.adapters.asking.model import Model, NotAnswered
 from bridge.adapters.asking.request import digest, of_repeat
 from bridge.adapters.asking.results import PROGRESS, SAMPLES
@@ -51,8 +51,8 @@ class Ballot:
 
     key: str
     about_sha256: str
-    vote: Callable[[int], Awaitable[JsonObject]]
-    """The ``nth`` vote, as the journal keeps it. Raises NotAnswered."""
+    vote: Callable[[int, int], Awaitable[JsonObject]]
+    """The ``nth`` vote after so many rounds without sense, as the journal keeps it. Raises NotAnswered."""
 
 
 def prepared(job: EvalJob) -> list[Case]:
@@ -95,10 +95,12 @@ class Court:
 
         async def one(vote: tuple[Ballot, int]) -> None:
             ballot, nth = vote
+            earlier = journal.get(Key(ballot.key, nth)) or {}
+            rounds = rounds_of(earlier) if earlier.get("about_sha256") == ballot.about_sha256 else 0
             try:
-                entry = await ballot.vote(nth)
+                entry = await ballot.vote(nth, rounds)
             except NotAnswered as error:
-                entry = {"error": str(error)}
+                entry = failure(error, rounds)
             journal.add(Key(ballot.key, nth), {"about_sha256": ballot.about_sha256, **entry})
 
         done = len(votes) - len(todo)
@@ -109,11 +111,11 @@ class Court:
         """Whether an answer solves its query."""
         assert answer is not None, "only of answers that are there"
 
-        async def vote(nth: int) -> JsonObject:
-            status, said = await self.ask(tooleval.status_prompt(answer), nth, tooleval.read_status)
+        async def vote(nth: int, rounds: int) -> JsonObject:
+            status, said = await self.ask(tooleval.status_prompt(answer), nth, rounds, tooleval.read_status)
             responses = [said]
             if status == "unsure":
-                status, said = await self.ask(tooleval.detailed_prompt(answer), nth, tooleval.read_status)
+                status, said = await self.ask(tooleval.detailed_prompt(answer), nth, rounds, tooleval.read_status)
                 responses.append(said)
             return {"status": status, "responses": responses}
 
@@ -124,15 +126,15 @@ class Court:
         model, reference = case.model, case.reference
         assert model is not None and reference is not None, "only of answers that are there"
 
-        async def vote(nth: int) -> JsonObject:
+        async def vote(nth: int, rounds: int) -> JsonObject:
             prompt = tooleval.better_prompt(model, reference, nth)
-            better, said = await self.ask(prompt, nth, lambda text: tooleval.read_better(text, nth))
+            better, said = await self.ask(prompt, nth, rounds, lambda text: tooleval.read_better(text, nth))
             return {"better": better, "responses": [said]}
 
         return Ballot(case.key, pair_sha256(case.sample()), vote)
 
-    async def ask(self, prompt: str, nth: int, read: Callable[[str], T]) -> tuple[T, str]:
-        fields = of_repeat(self.job.request, nth)
+    async def ask(self, prompt: str, nth: int, rounds: int, read: Callable[[str], T]) -> tuple[T, str]:
+        fields = asked_anew(of_repeat(self.job.request, nth), rounds)
         request = {"model": self.job.judge, "messages": [{"role": "user", "content": prompt}], **fields}
         judgment = await judged(self.judge, request, read, attempts=self.job.attempts)
         return judgment.value, judgment.response

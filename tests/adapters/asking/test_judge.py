@@ -5,7 +5,7 @@ import json
 import pytest
 from fault_server import Fault, FaultServer, fault_server
 
-from bridge.adapters.asking.judge import judged
+from bridge.adapters.asking.judge import NotUnderstood, asked_anew, failure, judged, rounds_of
 from bridge.adapters.asking.model import Model, NotAnswered
 from bridge.adapters.asking.reading import Unreadable, json_object
 
@@ -65,3 +65,15 @@ async def test_what_the_caller_holds_is_left_as_it_is(fault_server: FaultServer)
         with pytest.raises(NotAnswered):
             await judged(judge, REQUEST, read, attempts=2)
     assert json.dumps(REQUEST) == before
+
+
+def test_a_judge_that_was_not_understood_is_asked_something_else_the_next_time() -> None:
+    """Or the gateway, which keeps every answer, would give the same nonsense for ever."""
+    entry = failure(NotUnderstood("nonsense"), 0)
+    assert rounds_of(entry) == 1
+    assert asked_anew(REQUEST, 0) == REQUEST
+    assert asked_anew(REQUEST, 1) == {**REQUEST, "seed": 1000}
+    assert asked_anew({**REQUEST, "seed": 3}, 2)["seed"] == 2003
+    assert rounds_of(failure(NotUnderstood("nonsense"), 1)) == 2
+    assert rounds_of(failure(NotAnswered("HTTP 503"), 1)) == 1
+    assert rounds_of(None) == 0

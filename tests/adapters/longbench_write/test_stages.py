@@ -89,7 +89,7 @@ async def test_scores_follow_from_what_was_written(
     assert row(result, "overall").value == pytest.approx((sum(lengths) / 4 + 62.5) / 2)
     assert row(result, "overall").primary
     assert sum(found.primary for found in result.rows) == 1
-    assert row(result, "length_score", "length [500, 2000)").value == pytest.approx(50)
+    assert row(result, "length_score", "length 500 to 1999").value == pytest.approx(50)
     assert row(result, "length_score", "type News Report").n == 4
     assert row(result, "overall", "language zh").n == 3
     assert "This is" not in judge.prompts[0] and "hm hm" not in judge.prompts[0]
