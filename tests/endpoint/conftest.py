@@ -5,8 +5,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
-from endpoint_asks import KEY, MARKER, NewClient
+from endpoint_asks import KEY, MARKER, Framework, NewClient
 from fault_server import FaultServer
 
 from bridge.endpoint import backoff, breaker
@@ -66,3 +67,19 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_S", backoff.FIRST_S / 50)
     for name in ("BROKEN_FOR_S", "PROBE_FOR_S", "PROBE_PAUSE_S"):
         monkeypatch.setattr(breaker, name, getattr(breaker, name) / 50)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def errors(gateway: Gateway, session: aiohttp.ClientSession) -> Framework:
+    return Framework(gateway, session, "errors")
+
+
+@pytest.fixture
+def marks(gateway: Gateway, session: aiohttp.ClientSession) -> Framework:
+    return Framework(gateway, session, "marks")

@@ -36,12 +36,6 @@ class Streams:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as opened:
-        yield opened
-
-
-@pytest.fixture
 def errors(gateway: Gateway, session: aiohttp.ClientSession) -> Streams:
     return Streams(gateway, session, "errors")
 
