@@ -39,10 +39,10 @@ def static_row(query: str, target: str, *history: Json) -> Json:
     return {"messages": [*first, *history], "tools": tools, "target": target}
 
 
-def step_taken() -> list[Json]:
+def step_taken(response: str = "cold") -> list[Json]:
     return [
         {"role": "assistant", "content": react("weather_for_skies", {"city": "Oslo"})},
-        {"role": "function", "content": '{"error": "", "response": "cold"}', "name": "weather_for_skies"},
+        {"role": "function", "content": json.dumps({"error": "", "response": response}), "name": "weather_for_skies"},
     ]
 
 

@@ -22,7 +22,7 @@ def static_rows() -> dict[str, list[Json]]:
             static_row("Query 0: is it cold?", react("weather_for_skies", {"city": "Oslo"})),
             static_row("Query 1: which way?", react("route_for_roads", {})),
             static_row("Query 2: is it cold?", finished("It is cold in Oslo."), *step_taken()),
-            static_row("Query 3: is it cold?", GIVE_UP, *step_taken()),
+            static_row("Query 3: is it cold?", GIVE_UP, *step_taken("no such city")),
             static_row("Query 4: hm?", react("spott", {"is_id": "x"})),
         ],
         "out_of_domain": [
