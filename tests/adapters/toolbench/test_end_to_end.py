@@ -81,7 +81,7 @@ def test_all_three_in_one_report(model: ServerThread, judge: ServerThread, stati
         assert row(report, "toolbench_static", metric).value == 1
     assert row(report, "toolbench_pass_rate", "pass_rate").value == pytest.approx(1 / 3)
     assert row(report, "toolbench_win_rate", "tie_rate").value == 1
-    assert len(judge.server.journal) == 2 * 3, "the same votes on the same answers are asked for once"
+    assert len(judge.server.journal) == 2 * 2 * 3, "the model's votes serve both datasets; the reference has its own"
     assert run(task, output=tmp_path / "run") == report
     assert len(model.server.journal) == 6
 
