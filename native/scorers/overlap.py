@@ -1,7 +1,9 @@
 """How much of a reference text an answer has: ROUGE by rouge-score, BLEU by sacrebleu, exact match.
 
-Words are runs of letters and digits in any script, without case; Chinese is cut into words by jieba. For English that
-is rouge-score's own tokenizer, which drops every other script. With several references the best one counts.
+Words are runs of letters and digits in any script, without case; Chinese is cut into words by jieba (its Rust port:
+a tenth of the size, no second of start-up, the same words; what it keeps together around hyphens and dots is cut too).
+For English that is rouge-score's own tokenizer, which drops every other script. With several references the best one
+counts.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def words(text: str) -> list[str]:
     folded = text.casefold()
     if not is_chinese(folded):
         return _WORD.findall(folded)
-    return [word for word in _segmented(folded) if _WORD.search(word)]
+    return [part for word in _segmented(folded) for part in _WORD.findall(word)]
 
 
 def sentence_bleu(answer: str, references: tuple[str, ...]) -> float:
@@ -67,12 +69,9 @@ def sentence_bleu(answer: str, references: tuple[str, ...]) -> float:
 
 
 def _segmented(text: str) -> list[str]:
-    import logging
+    import rjieba
 
-    import jieba
-
-    jieba.setLogLevel(logging.ERROR)
-    return [str(word) for word in jieba.lcut(text)]
+    return list(rjieba.cut(text))
 
 
 class _Words:
