@@ -1,8 +1,9 @@
 """Writes what OpenCompass can evaluate as data: ``datasets.json`` (names and families), ``configs.json`` (everything).
 
-    <environment>/bin/python scripts/list_opencompass.py adapters/opencompass
+    PYTHONHASHSEED=0 <environment>/bin/python scripts/list_opencompass.py adapters/opencompass
 
-Runs in OpenCompass's environment and reads its configuration files as it does, without importing what they name.
+Runs in OpenCompass's environment and reads its configuration files as it does, without importing what they name. Some
+of them iterate over sets, so the same output needs the same hash seed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ast
 import json
 import logging
+import os
 import runpy
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -114,6 +116,8 @@ MOST_PATHS = 12
 
 
 def main(out: Path) -> None:
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        sys.exit("set PYTHONHASHSEED=0")
     logging.disable(logging.CRITICAL)
     spec = find_spec("opencompass")
     assert spec is not None and spec.submodule_search_locations

@@ -46,14 +46,14 @@ class Ran:
         return self.outcomes[at].dir
 
 
-def run_task(
-    task: Task, base_url: str, python: Path, folder: Path, prepared: Callable[[Path], None] | None = None
-) -> Ran:
-    """``prepared`` may change a job's folder right before it starts."""
+def run_task(task: Task, base_url: str, python: Path, folder: Path, checked: Callable[[], None] | None = None) -> Ran:
+    """``checked`` is called when the task has been found good, before its jobs start."""
     oc = backend("opencompass")
     endpoint = Endpoint(base_url, task.model.name, api_key="token-of-the-run", failed_marker=MARKER)
     assert oc.check(task) == []
     jobs = oc.translate(task, endpoint)
+    if checked is not None:
+        checked()
     outcomes = [asyncio.run(_launch(job, task, python, folder / "jobs" / job.id)) for job in jobs]
     results: dict[str, BenchmarkResult] = {}
     for job, outcome in zip(jobs, outcomes, strict=True):

@@ -70,7 +70,7 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     if unanswered:
         message = f"samples were not answered; first: {unanswered[0]}"
         yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unanswered))
-    warnings = [*suspects(units, outcome.failed_marker), *_left_out(one, units)]
+    warnings = [*suspects(units, outcome.failed_marker), *_left_out(one, units), *_without_details(units)]
     for warning in warnings:
         yield _error(outcome, one, ErrorKind.WARNING, warning).model_copy(update={"hint": ""})
 
@@ -92,6 +92,12 @@ def _left_out(one: Asked, units: Sequence[Unit]) -> Iterator[str]:
         if unit.samples < wanted:
             where = f" of {unit.subset}" if unit.subset else ""
             yield f"OpenCompass leaves out {wanted - unit.samples} of {wanted} rows{where}: they do not fit its prompt"
+
+
+def _without_details(units: Sequence[Unit]) -> Iterator[str]:
+    if silent := [unit for unit in units if not unit.failure and not unit.details]:
+        where = f" in {len(silent)} of {len(units)} subsets" if len(units) > 1 else ""
+        yield f"OpenCompass's evaluator says nothing about single samples{where}: there are no scores of samples"
 
 
 def _error(outcome: Outcome, one: Asked, kind: ErrorKind, message: str, count: int = 1) -> ReportError:

@@ -69,18 +69,19 @@ def read_unit(folder: Path, told: Json, unfinished: str) -> Unit:
     """``unfinished``: why the job ended before the unit was done, where it was not."""
     work = folder / WORK_DIR
     name = f"{told['model']}/{told['abbr']}.json"
+    predictions: dict[int, Json] = {}
     try:
         predictions = _predictions(work / "predictions" / name)
         result = _json(work / "results" / name)
+        status = (_json(work / "infer_status" / name) or {"status": "done"}).get("status")
     except ValueError as error:
-        return Unit(told, {}, failure=f"its output cannot be read: {error}", kind="output")
+        return Unit(told, predictions, failure=f"its output cannot be read: {error}", kind="output")
     if told["state"] == "failed":
         return Unit(told, predictions, failure=told["error"] or "it failed without a word")
     if told["state"] != "done":
         return Unit(told, predictions, failure=f"not finished: {unfinished}", kind="stopped")
     details = _details(result, len(predictions), int(told.get("repeats") or 1))
     metrics = _metrics(result)
-    status = (_json(work / "infer_status" / name) or {"status": "done"}).get("status")
     failure = _failure(told, predictions, result, metrics, details, status)
     return Unit(told, predictions, () if failure else details or (), {} if failure else metrics, failure, "output")
 

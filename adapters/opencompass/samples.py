@@ -12,7 +12,6 @@ from bridge.report.aggregate import ScoredSample
 from bridge.report.schema import SampleRecord
 
 _ROLES = {"HUMAN": "user", "BOT": "assistant", "SYSTEM": "system"}
-NOT_SCORED = "OpenCompass's evaluator says nothing about single samples"
 
 
 @dataclass(frozen=True)

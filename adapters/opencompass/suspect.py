@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bridge.adapters.opencompass.output import Unit
 
-_STATED = re.compile(r"(?:answer|答案)\s*(?:is|:|：|是|为)\s*[*(（\[\"'“]*([A-Z])(?![A-Za-z])", re.IGNORECASE)
+_STATED = re.compile(r"(?i:answer|答案)\s*(?:is|:|：|是|为)\s*[*(（\[\"'“]*([A-Z])(?![A-Za-z])")
 _LETTER = re.compile(r"[A-Z]")
 
 
@@ -49,7 +49,7 @@ def _plausible(extracted: str, response: str, letters: str) -> bool:
     """It is a letter to choose from, and not another than the one that the response states."""
     if len(extracted) != 1 or extracted not in letters:
         return False
-    stated = [letter.upper() for letter in _STATED.findall(response)]
+    stated = _STATED.findall(response)
     return not stated or extracted in stated
 
 
