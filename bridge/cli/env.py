@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -74,16 +74,16 @@ def check(names: Names = None) -> int:
 @group.command(name="list")
 @ended
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False) -> None:
-    """List environments: those in use, built or not, and old ones."""
+    """List environments: those in use, built or not, and others in the cache."""
     from bridge.envs import env_path, list_environments
 
+    known = known_environments()
+    used = {env_path(spec): spec for spec in known.values()}
     there = {environment.path: environment for environment in list_environments()}
-    used = {env_path(spec): spec for spec in known_environments().values()}
-    rows = [
-        _row(spec.name, spec.version, there.get(path), "built" if path in there else "not built")
-        for path, spec in used.items()
-    ]
-    rows += [_row(left.name, left.version, left, "unused") for path, left in there.items() if path not in used]
+    rows = [_row(spec.name, spec.version, "in use", there.get(path)) for path, spec in used.items()]
+    for path, found in there.items():
+        if path not in used:
+            rows.append(_row(found.name, found.version, "replaced" if found.name in known else "other", found))
     if as_json:
         print(json.dumps([dict(zip(HEADER, row, strict=True)) for row in rows], indent=2))
     else:
@@ -91,11 +91,12 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
 
 
 HEADER = ("name", "version", "state", "python", "size", "built", "path")
+"""``replaced``: of a lock that bridge no longer has; ``other``: no backend calls an environment that."""
 
 
-def _row(name: str, version: str, found: Environment | None, state: str) -> Sequence[str]:
+def _row(name: str, version: str, state: str, found: Environment | None) -> Sequence[str]:
     if found is None:
-        return name, version, state, "", "", "", ""
+        return name, version, "not built", "", "", "", ""
     size = f"{found.size_bytes / 1e6:,.0f} MB"
     return name, version, state, found.python, size, found.built_at, str(found.path)
 
@@ -104,33 +105,33 @@ def _row(name: str, version: str, found: Environment | None, state: str) -> Sequ
 @ended
 def remove(
     names: Named = None,
-    unused: Annotated[bool, typer.Option("--unused", help="All that no backend uses any more.")] = False,
+    replaced: Annotated[bool, typer.Option("--replaced", help="All those of locks that bridge no longer has.")] = False,
 ) -> None:
     """Delete environments; a run that needs one builds it again."""
     from bridge.envs import env_path, list_environments, remove_path
-    from bridge.envs import remove as remove_one
 
-    if not names and not unused:
-        raise SpecError([Problem("bridge env remove", "", "give the names of environments, or --unused")])
-    for spec in _chosen(names) if names else []:
-        print(f"{spec.name}: {'removed' if remove_one(spec) else 'was not there'}")
-    if unused:
-        used = {env_path(spec) for spec in known_environments().values()}
-        for left in list_environments():
-            if left.path not in used:
-                remove_path(left)
-                print(f"{left.path}: removed")
+    if not names and not replaced:
+        raise SpecError([Problem("bridge env remove", "", "give the names of environments, or --replaced")])
+    known = known_environments()
+    used = {env_path(spec) for spec in known.values()}
+    there = list_environments()
+    _refuse_unknown(names or [], {*known, *(found.name for found in there)})
+    for found in there:
+        if found.name in (names or []) or (replaced and found.name in known and found.path not in used):
+            remove_path(found)
+            print(f"{found.path}: removed")
 
 
 def _chosen(names: list[str] | None) -> list[EnvSpec]:
     known = known_environments()
-    unknown = [name for name in names or [] if name not in known]
-    if unknown:
-        hint = f"one of: {', '.join(known)}"
-        raise SpecError(
-            [Problem(name, "", "there is no such environment", did_you_mean(name, known) or hint) for name in unknown]
-        )
+    _refuse_unknown(names or [], known)
     return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())
+
+
+def _refuse_unknown(names: Sequence[str], known: Collection[str]) -> None:
+    message, hint = "there is no such environment", f"one of: {', '.join(known)}"
+    if unknown := [name for name in names if name not in known]:
+        raise SpecError([Problem(name, "", message, did_you_mean(name, known) or hint) for name in unknown])
 
 
 def known_environments() -> dict[str, EnvSpec]:
