@@ -54,8 +54,10 @@ class Lines:
     def jobs(self, jobs: Sequence[JobProgress]) -> None:
         self.board.take_jobs(jobs)
         for job in jobs:
+            is_new = f"job {job.job}" not in self._said
             if job.state != "waiting" and self._is_due(f"job {job.job}", job.state):
-                self.say(f"{one_line(job.job)}: {counts(job, self.board.work_per_s(job.job))}")
+                told = counts(job, self.board.work_per_s(job.job)) or ("starts" if is_new else "at work")
+                self.say(f"{one_line(job.job)}: {told}")
 
     def note(self, line: str) -> None:
         self.say(one_line(line, 1000))
@@ -72,7 +74,7 @@ class Lines:
 def counts(job: JobProgress, work_per_s: float) -> str:
     """``infer, 120/200 samples, 35.2 requests/s, 2 not answered``"""
     running, (amount, unit) = job.state == "running", work(job)
-    rate = f"{work_per_s:.1f} {unit}/s" if amount else "starts"
+    rate = f"{work_per_s:.1f} {unit}/s" if amount else ""
     total = "" if job.total is None else f"/{job.total:,}"
     parts = [
         one_line(job.stage, 40) if running else job.state,

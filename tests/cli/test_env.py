@@ -1,4 +1,4 @@
-"""``bridge env`` and ``bridge doctor`` over a cache of their own. Builds are stood in for; lists and removals are real."""
+"""``bridge env`` and ``bridge doctor`` over a cache of their own. Only what builds and checks is stood in for."""
 
 from __future__ import annotations
 

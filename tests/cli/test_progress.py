@@ -46,18 +46,21 @@ def test_lines_of_jobs() -> None:
     clock = Clock()
     watcher, said = lines(clock)
     watcher.jobs([JobProgress("native", "waiting"), JobProgress("oc", "running", total=None)])
+    clock.now += LINE_EVERY_S
+    watcher.jobs([JobProgress("oc", "running", total=None)])
     for done in range(1, 101):
         clock.now += 0.1
         watcher.jobs([JobProgress("native", "running", done, 200, "infer", requests=done, failed=done // 50)])
     watcher.jobs([JobProgress("oc", "done", 200, 200, requests=200, cached=3), JobProgress("native", "done", 200, 200)])
     assert said == [
         "oc: starts",
+        "oc: at work",
         "native: infer, 1/200 samples, 10.0 requests/s",
         "native: infer, 52/200 samples, 10.0 requests/s, 1 not answered",
         "oc: done, 200/200 samples, 200 requests, 3 from the cache",
         "native: done, 200/200 samples",
     ]
-    assert clock.now - 100 < 3 * LINE_EVERY_S
+    assert clock.now - 100 < 4 * LINE_EVERY_S
 
 
 def test_a_stage_that_starts_again_counts_from_there() -> None:
