@@ -55,7 +55,7 @@ def test_lines_of_jobs() -> None:
     assert said == [
         "oc: starts",
         "oc: at work",
-        "native: infer, 1/200 samples, 10.0 requests/s",
+        "native: infer, 1/200 samples, 0.2 requests/s",
         "native: infer, 52/200 samples, 10.0 requests/s, 1 not answered",
         "oc: done, 200/200 samples, 200 requests, 3 from the cache",
         "native: done, 200/200 samples",
