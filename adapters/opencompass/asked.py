@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.adapters.opencompass import layout
-from bridge.adapters.opencompass.catalog import NAME, Chosen, Config, resolve
+from bridge.adapters.opencompass.catalog import NAME, Chosen, Config, datasets, resolve
 from bridge.adapters.opencompass.ocbridge.lay_out import Source
 from bridge.backend import Task
 from bridge.spec import DatasetSpec, GenerationSpec, expanded
@@ -76,7 +76,7 @@ class Asked:
             yield str(data)
         if self.task.spec.data is not None:
             families = [config.family for config in self.chosen.configs]
-            own = [own_name(self.dataset), *families]
+            own = [*([self.chosen.name] if self.chosen.name in datasets() else []), *families]
             for name in dict.fromkeys([*own, *(_FOLDERS.get(name, name.lower()) for name in own)]):
                 yield f"{expanded(self.task.spec.data)}/{name}"
             yield expanded(self.task.spec.data)
