@@ -26,6 +26,7 @@ def warnings(row: ResultRow, scores: Scores, split_thinking: bool) -> Iterator[R
     answered = [line for line in scores.left.lines if not line.why_not]
     thought = sum("</think>" in line.response for line in answered)
     source = scores.left.result.get("source") or {}
+    repeats = scores.left.result.get("repeats", ())
     counts = {
         "answers could not be read and are scored as wrong, as VLMEvalKit does": sum(map(is_unread, answered)),
         "answers were cut off at the token limit": sum(line.finish_reason == "length" for line in answered),
@@ -37,6 +38,9 @@ def warnings(row: ResultRow, scores: Scores, split_thinking: bool) -> Iterator[R
         ),
         "cells of the table (NA, None, null, …) are empty to VLMEvalKit: an option of that name is not shown": (
             source.get("read_as_missing", 0)
+        ),
+        "answers 'a' or 'b' count as the right number: VLMEvalKit's comparison takes them for its own variables": (
+            sum(part.get("borrowed") or 0 for part in repeats)
         ),
     }
     for message, count in counts.items():

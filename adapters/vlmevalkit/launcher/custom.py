@@ -11,14 +11,16 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from . import kit, models, watch
+from . import arithmetic, models, watch
 
 Score = tuple[float, str | None]
 ANLS_THRESHOLD = 0.5
 NUMERIC_TOLERANCE = 1e-6
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d+(?:[eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 JUDGE_PROMPT = """\
 You judge whether an answer to a question about an image is right. You are given the question, the right answer (or
@@ -62,11 +64,9 @@ def anls(targets: Sequence[str], answer: str) -> Score:
 
 
 def math(targets: Sequence[str], answer: str) -> Score:
-    """Mathematically the same, as MATH-Vision defines it (VLMEvalKit's ``is_equal``)."""
+    """The same text, or the same number to two decimals: MATH-Vision's own scoring, rule by rule."""
     read = read_math(answer)
-    is_equal = kit.module("dataset.utils.mathv").is_equal
-    forms = {form for target in targets for form in (target, target.strip().strip("$").strip())}
-    return float(any(is_equal(read, form) for form in sorted(forms))), read
+    return float(any(_same_math(read, target) for target in targets)), read
 
 
 def read_math(answer: str) -> str:
@@ -80,6 +80,30 @@ def read_math(answer: str) -> str:
     for gone in ("\\left", "\\right", "^{\\circ}", "^\\circ", " "):
         text = text.replace(gone, "")
     return text
+
+
+def _same_math(read: str, target: str) -> bool:
+    if read.strip().casefold() == target.strip().casefold():
+        return True
+    ours, theirs = _math_value(read), _math_value(target)
+    return ours is not None and theirs is not None and round(ours, 2) == round(theirs, 2)
+
+
+@cache
+def _math_value(text: str) -> float | None:
+    """The number that a formula comes to; None where it has unknowns, or degrees, or is none."""
+    text = text.strip().strip("$").strip().casefold()
+    if "circ" in text:
+        return None
+    plain = arithmetic.number(text)
+    if plain is not None:
+        return plain
+    try:
+        formula = import_module("latex2sympy2_extended").latex2sympy(text)
+        value = None if formula.free_symbols else complex(formula.evalf())
+    except Exception:  # noqa: BLE001 - its parser raises anything for what is no formula
+        return None
+    return value.real if value is not None and abs(value.imag) < 1e-9 else None
 
 
 SCORERS: dict[str, Callable[[Sequence[str], str], Score]] = {

@@ -127,7 +127,7 @@ def _run(
         progress.stage("score")
         unanswered = {key for key, one in models.asked.items() if one.error}
         scored = _score(job, item, dataset, table, predictions, unanswered)
-        part["metrics"] = scored.metrics
+        part |= {"metrics": scored.metrics, "borrowed": watch.notes.borrowed}
     except Exception as error:  # noqa: BLE001 - as above; what was answered is still written
         part["error"] = _told(error)
         _log(error)

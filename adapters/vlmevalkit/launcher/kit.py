@@ -8,6 +8,8 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,13 +21,13 @@ def load(packages: Sequence[str], source: str | None = None) -> None:
     """Imports everything that an evaluation needs. ``source``: a folder with an upstream ``vlmeval`` in it."""
     if source:
         sys.path.insert(0, source)
+    sys.meta_path.insert(0, _WithoutEval())
     standins.install(packages)
     warnings.filterwarnings("ignore")
     gc.disable()
     for name in ("dataset", "api", "inference", "inference_mt", "inference_video", "utils"):
         module(name)
     _mend_imports()
-    _withhold_eval()
     standins.seal()
     gc.enable()
     gc.freeze()
@@ -88,7 +90,23 @@ def _mend_imports() -> None:
         sys.modules.setdefault(f"vlmeval.dataset.smp{name}", module(f"smp{name}"))
 
 
-def _withhold_eval() -> None:
+class _Loader(SourceFileLoader):
     """The name ``eval`` in a module's own namespace goes before the builtin one."""
-    for mod in modules():
-        mod.__dict__["eval"] = arithmetic.evaluate
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["eval"] = arithmetic.evaluate
+        super().exec_module(module)
+
+
+class _WithoutEval(MetaPathFinder):
+    """Finds the modules of VLMEvalKit, also those that its scorers import when they are called."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.split(".")[0] != "vlmeval":
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Loader(spec.loader.name, spec.loader.path)
+        return spec

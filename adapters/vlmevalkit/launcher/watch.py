@@ -30,6 +30,8 @@ class Notes:
     """What a scorer read out of the answer."""
     hits: dict[str, float] = field(default_factory=dict)
     """What a scorer decided, where it does not write that down."""
+    borrowed: int = 0
+    """Answers ``a`` or ``b`` that were taken for the right number: so its ``eval`` calls its own variables."""
     drawn: dict[str, str] = field(default_factory=dict)
     """Samples whose score was drawn by lot, with the reason."""
     silent: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -164,6 +166,8 @@ def _post_check(original: Callable[..., Any]) -> Callable[..., Any]:
         found = original(line, prefetch)
         if not prefetch:
             notes.hits[str(line["index"])] = float(bool(found))
+            read = str(line.get("res")).strip().lower()
+            notes.borrowed += bool(found) and read in ("a", "b") and read != str(line["answer"]).strip().lower()
         return found
 
     return post_check
