@@ -25,6 +25,7 @@ VERBS = {
     "report": Verb("bridge.cli.report", "Make the report of a run again from its folder."),
     "compare": Verb("bridge.cli.compare", "Compare runs sample by sample."),
     "gate": Verb("bridge.cli.gate", "Decide by a policy whether a candidate may pass."),
+    "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),
     "schema": Verb("bridge.cli.schema", "Print the JSON schema of the spec or of the report."),
     "doctor": Verb("bridge.cli.doctor", "Check that this machine has what bridge needs."),
 }

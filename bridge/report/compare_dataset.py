@@ -53,7 +53,7 @@ def samples_path(row: ResultRow, root: Path) -> Path | None:
 def incomparable(before: ResultRow, after: ResultRow) -> str:
     """Why the two rows' scores do not have the same meaning; empty where they have."""
     if before.unit != after.unit:
-        return f"{before.metric} is a {before.unit}, {after.metric} is a {after.unit}"
+        return f"the units differ: {before.metric} in {before.unit}, {after.metric} in {after.unit}"
     if before.higher_is_better != after.higher_is_better:
         return f"of {before.metric} and {after.metric} one is better when it is higher, the other when it is lower"
     if before.backend == after.backend and before.metric != after.metric:

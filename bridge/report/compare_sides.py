@@ -58,6 +58,12 @@ def select(arguments: Sequence[str]) -> list[Selected]:
     return _labelled(chosen)
 
 
+def select_one(argument: str) -> Selected:
+    """A side on its own, labelled by its model."""
+    root, model, backend = _parsed(argument)
+    return _labelled([_selected(root, read_report(root), model, backend)])[0]
+
+
 Wanted = tuple[Path, str | None, str | None]
 
 

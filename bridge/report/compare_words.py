@@ -104,7 +104,7 @@ def remarks(one: DatasetComparison) -> Iterator[str]:
         yield f"{plural(one.unpaired.total, 'sample')} not in it: {unpaired_words(one.unpaired)}{_bounds(one)}"
     if one.detectable is not None and one.verdict == "no difference shown":
         yield f"could have seen {_size(one.detectable, one.unit)}"
-    yield from _causes(one)
+    yield from causes(one)
     yield from _reasons(one)
     if one.design_effect is not None:
         yield f"{plural(one.groups, 'cluster')}; they make the variance {one.design_effect:.2f} times as large"
@@ -113,11 +113,8 @@ def remarks(one: DatasetComparison) -> Iterator[str]:
     yield from one.notes
 
 
-def subset_caption() -> str:
-    return "largest losses first; q by Benjamini and Hochberg, for finding places to look at, not for claims"
-
-
-def _causes(one: DatasetComparison) -> Iterator[str]:
+def causes(one: DatasetComparison) -> Iterator[str]:
+    """What often explains lost answers."""
     s = one.symptoms
     if s.lost_unparsed:
         yield (
@@ -129,6 +126,10 @@ def _causes(one: DatasetComparison) -> Iterator[str]:
             f"{s.lost_truncated:,} of {plural(one.lost, 'lost answer')} ended at the limit of tokens "
             f"(in all: {s.truncated_candidate:,}, baseline {s.truncated_baseline:,}): look at max_tokens"
         )
+
+
+def subset_caption() -> str:
+    return "largest losses first; q by Benjamini and Hochberg, for finding places to look at, not for claims"
 
 
 def _reasons(one: DatasetComparison) -> Iterator[str]:

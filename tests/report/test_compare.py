@@ -285,7 +285,7 @@ def test_what_cannot_be_compared_says_why_and_the_rest_is_compared(tmp_path: Pat
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"unit": "rating", "max_value": 10.0}, "accuracy is a fraction, accuracy is a rating"),
+        ({"unit": "rating", "max_value": 10.0}, "the units differ: accuracy in fraction, accuracy in rating"),
         ({"higher_is_better": False}, "one is better when it is higher"),
     ],
 )
