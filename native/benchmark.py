@@ -106,6 +106,8 @@ class Layout:
     """The usual layout in words, for error messages."""
     columns: tuple[str, ...] = ()
     """Names of the columns of csv and tsv files that have no header line."""
+    labels: str = ""
+    """What stands in place of the suffix in the name of a file with a label per line, where rows have none."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from bridge.native.benchmark import Benchmark, Hub
 from bridge.native.job import HubName
 from bridge.native.locate import find_sources
 from bridge.native.readers import DataError, Line
-from bridge.native.tables import FileTable, Table
+from bridge.native.tables import Table, file_table
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]
     there = mark.hub
     if hub == "modelscope":
         copy = _fetched(mark, f"modelscope:{there.modelscope}", lambda: _copy_of(there.modelscope))
-        return [FileTable(source, mark.layout.columns) for source in find_sources(mark, copy, split)]
+        return [file_table(source, mark.layout) for source in find_sources(mark, copy, split)]
     per_subset = there.config == "{subset}"
     return [_table(mark, there, split, subset) for subset in ((subsets or mark.subsets) if per_subset else (None,))]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import orjson
 
-from bridge.native.benchmark import Benchmark, Message, Prompt, Sample
+from bridge.native.benchmark import Benchmark, Message, Prompt, Row, Sample, needed
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -50,15 +52,52 @@ CHOICE_PLAIN_ZH = Prompt(
 )
 """``CHOICE_PLAIN`` for questions in Chinese."""
 
+CHOICE_REASONED_ZH = replace(
+    CHOICE_PLAIN_ZH,
+    question=(
+        "下面的问题有{count}个选项，其中只有一个正确。请先一步一步地思考，然后用单独的一行结束回答，"
+        "格式为“答案：X”，X 是 {letters} 之一。\n\n{question}\n\n{choices}"
+    ),
+)
+"""``CHOICE_REASONED`` for questions in Chinese."""
+
+SEVERAL_PLAIN = replace(
+    CHOICE_PLAIN,
+    question=(
+        "This question has {count} options, of which one or more are right. Reply with a single line of the form "
+        '"ANSWER: X, Y" and nothing else, which names every right option and no other; the options are {letters}.'
+        "\n\n{question}\n\n{choices}"
+    ),
+)
+"""Asks for the letters of all right options."""
+
+SEVERAL_PLAIN_ZH = replace(
+    CHOICE_PLAIN_ZH,
+    question=(
+        "下面的问题有{count}个选项，其中一个或多个正确。请只回答一行，格式为“答案：X, Y”，写出所有正确选项的字母，"
+        "不要写错误的选项；选项为 {letters}。\n\n{question}\n\n{choices}"
+    ),
+)
+"""``SEVERAL_PLAIN`` for questions in Chinese."""
+
 
 def is_chinese(text: str) -> bool:
     return _CHINESE.search(text) is not None
 
 
 def choice_sample(
-    question: str, options: Sequence[str], right: int, *, id: str | None = None, subset: str | None = None
+    question: str,
+    options: Sequence[str],
+    right: int,
+    *,
+    id: str | None = None,
+    subset: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Sample:
-    """A multiple-choice sample; ``right`` is the index of the right option. Raises ValueError where there is none."""
+    """A multiple-choice sample; ``right`` is the index of the right option, ``more`` are further fields of the prompt.
+
+    Raises ValueError where there is no such option.
+    """
     if not 2 <= len(options) <= len(LETTERS):
         raise ValueError(f"{len(options)} options; there are to be 2 to {len(LETTERS)}")
     if not 0 <= right < len(options):
@@ -71,8 +110,47 @@ def choice_sample(
         "letters": ", ".join(letters),
         "count": str(len(options)),
         "target": letters[right],
+        **(more or {}),
     }
     return Sample(target=letters[right], fields=fields, id=id, subset=subset, choices=choices)
+
+
+def several_sample(question: str, options: Sequence[str], right: Sequence[int], *, id: str | None = None) -> Sample:
+    """A multiple-choice sample with several right options, given by index. Raises ValueError where there is none."""
+    if not right:
+        raise ValueError("no option is right; there is to be one or more")
+    sample = choice_sample(question, options, max(right), id=id)
+    letters = [LETTERS[at] for at in sorted(set(right))]
+    return replace(sample, target=letters, fields={**sample.fields, "target": ", ".join(letters)})
+
+
+def labelled_sample(row: Row) -> Sample:
+    """A row whose options have labels, in AI2's form or in the hubs' (see ``benchmarks.arc``)."""
+    asked = needed(row, "question", "question_stem")
+    if isinstance(asked, str):
+        choices = needed(row, "choices")
+        stem, labels, texts = asked, list(choices["label"]), list(choices["text"])
+    else:
+        stem, choices = asked["stem"], asked["choices"]
+        labels, texts = [c["label"] for c in choices], [c["text"] for c in choices]
+    key = str(needed(row, "answerKey"))
+    if key not in labels:
+        raise ValueError(f"answerKey {key!r} is none of the labels {', '.join(labels)}")
+    id_ = str(row["id"]) if row.get("id") is not None else None
+    return choice_sample(str(stem), list(map(str, texts)), labels.index(key), id=id_)
+
+
+def shuffled(options: Sequence[str], seed: str) -> list[str]:
+    """The options in an order that depends on ``seed`` alone, such as the question's own text."""
+    mixed = list(options)
+    random.Random(seed).shuffle(mixed)
+    return mixed
+
+
+def index_of(answer: object, count: int) -> int:
+    """Index of an option that is given by its index or its letter. Raises ValueError for anything else."""
+    text = str(answer).strip()
+    return int(text) if text.isdigit() else letter_index(text, count)
 
 
 def letter_index(answer: str, count: int) -> int:

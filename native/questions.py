@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.native.benchmark import Benchmark, Message, Sample
-from bridge.native.benchmarks import benchmark
+from bridge.native.benchmarks import benchmark, file_of
 from bridge.native.job import DatasetJob
 from bridge.native.locate import Source, find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line
-from bridge.native.tables import FileTable, Table
+from bridge.native.tables import FileTable, Table, file_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,23 +175,22 @@ def _tables(
         from bridge.native.hub import hub_tables
 
         return hub_tables(dataset.hub, mark, split, dataset.subsets)
-    return [FileTable(source, mark.layout.columns) for source in find(mark, Path(dataset.path), split)]
+    return [file_table(source, mark.layout) for source in find(mark, Path(dataset.path), split)]
 
 
 def data_files(questions: Questions) -> list[tuple[str, int, int]]:
     """The files that the questions come from, with size and time of change; part of the recipe."""
-    paths = [table.source.path for table in questions.tables if isinstance(table, FileTable)]
+    paths = [path for table in questions.tables if isinstance(table, FileTable) for path in table.files]
     if questions.dataset.num_fewshot:
         examples = example_tables(questions.dataset, questions.benchmark)
-        paths += [table.source.path for table in examples if isinstance(table, FileTable)]
+        paths += [path for table in examples if isinstance(table, FileTable) for path in table.files]
     stats = [(path, path.stat()) for path in paths]
     return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
 def source_code(mark: Benchmark) -> bytes:
     """The file that defines how the benchmark is read; part of the recipe."""
-    file = inspect.getsourcefile(mark.to_sample)
-    return Path(file).read_bytes() if file else b""
+    return file_of(mark.name).read_bytes()
 
 
 def _wanted(tables: list[Table], dataset: DatasetJob) -> list[Table]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from bridge.native.benchmark import Layout
 from bridge.native.locate import Source
-from bridge.native.readers import Line, count_rows, read_rows
+from bridge.native.readers import DataError, Line, count_rows, read_rows, suffix_of
 
 
 class Table(Protocol):
@@ -34,6 +36,8 @@ class Table(Protocol):
 class FileTable:
     source: Source
     columns: tuple[str, ...]
+    labels: Path | None = None
+    """A file with a label for each row, on a line each."""
 
     @property
     def name(self) -> str:
@@ -43,8 +47,32 @@ class FileTable:
     def subset(self) -> str | None:
         return self.source.subset
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.source.path,) if self.labels is None else (self.source.path, self.labels)
+
     def lines(self) -> Iterator[Line]:
-        return read_rows(self.source.path, self.columns)
+        rows = read_rows(self.source.path, self.columns)
+        return rows if self.labels is None else _labelled(rows, self.labels)
 
     def count(self, most: int | None) -> int | None:
         return count_rows(self.source.path, self.columns, most)
+
+
+def file_table(source: Source, layout: Layout) -> FileTable:
+    """The table of a file in this layout, with its labels where they stand beside it."""
+    name = source.path.name.removesuffix(suffix_of(source.path)) + layout.labels
+    labels = source.path.with_name(name)
+    return FileTable(source, layout.columns, labels if layout.labels and labels.is_file() else None)
+
+
+def _labelled(rows: Iterator[Line], labels: Path) -> Iterator[Line]:
+    """Each row with its label. Raises DataError where there are not as many of the one as of the other."""
+    found = labels.read_text(encoding="utf-8").split()
+    number = 0
+    for number, line in enumerate(rows, 1):
+        if number > len(found):
+            raise DataError(f"{labels}: has {len(found)} labels; there are more rows")
+        yield line if line.problem else line._replace(row={**line.row, "label": found[number - 1]})
+    if number < len(found):
+        raise DataError(f"{labels}: has {len(found)} labels for {number} rows")

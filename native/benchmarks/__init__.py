@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 from bridge.native.benchmark import Benchmark
 
-NAMES = ("gsm8k", "mmlu", "arc", "hellaswag", "general_qa", "general_mcq")
+NAMES = (
+    *("mmlu", "mmlu_pro", "cmmlu", "ceval", "gpqa_diamond"),
+    *("gsm8k", "math_500", "competition_math"),
+    *("arc", "hellaswag", "commonsenseqa", "openbookqa", "piqa", "winogrande"),
+    *("boolq", "race", "truthful_qa", "truthful_qa_mc2"),
+    *("general_qa", "general_mcq"),
+)
 
 
 @cache
@@ -18,3 +25,8 @@ def benchmark(name: str) -> Benchmark:
     found = import_module(f"{__name__}.{name}").BENCHMARK
     assert isinstance(found, Benchmark)
     return found
+
+
+def file_of(name: str) -> Path:
+    """The file that defines a benchmark."""
+    return Path(__file__).with_name(f"{name}.py")

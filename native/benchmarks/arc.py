@@ -12,26 +12,9 @@ EvalScope asks the same. OpenCompass drops questions that have not exactly four 
 
 from __future__ import annotations
 
-from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
-from bridge.native.prompt import CHOICE_PLAIN, choice_sample
+from bridge.native.benchmark import Benchmark, Hub, Layout
+from bridge.native.prompt import CHOICE_PLAIN, labelled_sample
 from bridge.native.scorers.multiple_choice import MultipleChoice
-
-
-def to_sample(row: Row) -> Sample:
-    asked = needed(row, "question")
-    if isinstance(asked, str):
-        choices = needed(row, "choices")
-        stem, labels, texts = asked, list(choices["label"]), list(choices["text"])
-    else:
-        stem, choices = asked["stem"], asked["choices"]
-        labels, texts = [c["label"] for c in choices], [c["text"] for c in choices]
-    key = str(needed(row, "answerKey"))
-    if key not in labels:
-        raise ValueError(f"answerKey {key!r} is none of the labels {', '.join(labels)}")
-    return choice_sample(
-        str(stem), list(map(str, texts)), labels.index(key), id=str(row["id"]) if "id" in row else None
-    )
-
 
 BENCHMARK = Benchmark(
     name="arc",
@@ -43,7 +26,7 @@ BENCHMARK = Benchmark(
         splits={"test": ("Test",), "validation": ("Dev", "Validation"), "train": ("Train",)},
         example="ARC-Easy-Test.jsonl, ARC-Challenge-Test.jsonl (id, question, answerKey)",
     ),
-    to_sample=to_sample,
+    to_sample=labelled_sample,
     prompt=CHOICE_PLAIN,
     scorer=MultipleChoice(),
     hub=Hub("allenai/ai2_arc", "allenai/ai2_arc", config="{subset}"),

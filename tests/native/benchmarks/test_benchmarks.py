@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,29 @@ from bridge.native.benchmarks import NAMES, benchmark
 from bridge.native.benchmarks.hellaswag import cleaned
 from bridge.native.locate import find_sources
 from bridge.native.prompt import messages_of
-from bridge.native.readers import read_rows
+from bridge.native.readers import DataError
+from bridge.native.tables import file_table
 
-REAL = {"gsm8k": 600, "mmlu": 1140, "arc": 600, "hellaswag": 500}
+REAL = {
+    "gsm8k": 600,
+    "mmlu": 1140,
+    "arc": 600,
+    "hellaswag": 500,
+    "commonsenseqa": 1221,
+    "openbookqa": 500,
+    "piqa": 1838,
+    "winogrande": 1267,
+    "boolq": 500,
+    "truthful_qa": 790,
+    "truthful_qa_mc2": 790,
+}
+
+FOLDERS = {"truthful_qa": "truthfulqa", "truthful_qa_mc2": "truthfulqa"}
 
 
 def samples(mark: Benchmark, folder: Path) -> Iterator[Sample]:
     for source in find_sources(mark, folder, mark.split):
-        for line in read_rows(source.path, mark.layout.columns):
+        for line in file_table(source, mark.layout).lines():
             assert not line.problem
             yield mark.to_sample(line.row)
 
@@ -44,18 +60,18 @@ def test_a_definition_holds_together(name: str) -> None:
     assert len(set(mark.subsets)) == len(mark.subsets)
     assert mark.max_fewshot is None or mark.num_fewshot <= mark.max_fewshot
     assert mark.custom or (mark.paper.startswith("https://") and mark.licence)
-    doc = inspect.getdoc(sys.modules[mark.to_sample.__module__])
+    doc = inspect.getdoc(import_module(f"bridge.native.benchmarks.{name}"))
     assert doc is not None
     assert "EvalScope" in doc, "where it differs from others belongs into the docstring"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_benchmarks_are_light_to_import(name: str) -> None:
-    tree = ast.parse(Path(inspect.getsourcefile(benchmark(name).to_sample) or "").read_text(encoding="utf-8"))
+    tree = ast.parse(inspect.getsource(import_module(f"bridge.native.benchmarks.{name}")))
     imported = {
         node.module.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
     }
-    assert imported <= {"__future__", "bridge", "typing", "collections"}
+    assert imported <= {"__future__", "bridge", "typing", "collections", "dataclasses"}
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -63,9 +79,9 @@ def test_right_answers_score_one_and_wrong_ones_nought(name: str, rows: Callable
     mark = benchmark(name)
     metric = mark.scorer.metrics[0].name
     right, wrong, empty = [], [], []
-    for sample in samples(mark, rows(name)):
-        target = str(sample.target)
-        other = next(c for c in sample.choices if c != target) if sample.choices else str(int(target) + 1)
+    for sample in samples(mark, rows(FOLDERS.get(name, name))):
+        target = str(sample.fields["target"])
+        other = next(c for c in sample.choices if c not in sample.target) if sample.choices else str(int(target) + 1)
         form = "I think so.\nANSWER: {}" if sample.choices else "It follows that it is \\boxed{{{}}}."
         right.append(verdict(mark, form.format(target), sample).scores[metric])
         wrong.append(verdict(mark, form.format(other), sample).scores[metric])
@@ -81,15 +97,15 @@ def test_right_answers_score_one_and_wrong_ones_nought(name: str, rows: Callable
 def test_a_worked_example_scores_one(name: str, rows: Callable[[str], Path]) -> None:
     """What the model is shown is what the scorer reads."""
     mark = benchmark(name)
-    for sample in list(samples(mark, rows(name)))[:50]:
+    for sample in list(samples(mark, rows(FOLDERS.get(name, name))))[:50]:
         shown = mark.prompt.demo.format_map(sample.fields)
-        assert verdict(mark, shown, sample).scores == {"accuracy": 1.0}
+        assert verdict(mark, shown, sample).scores[mark.scorer.metrics[0].name] == 1.0
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_no_place_of_a_prompt_is_left_open(name: str, rows: Callable[[str], Path]) -> None:
     mark = benchmark(name)
-    for sample in samples(mark, rows(name)):
+    for sample in samples(mark, rows(FOLDERS.get(name, name))):
         text = messages_of(mark, sample, [sample])[0]["content"]
         assert not re.search(r"\{(question|choices|letters|count|target|reasoning)\}", text)
         assert sample.fields["question"] in text
@@ -128,6 +144,51 @@ def test_mmlu_has_the_papers_subjects_and_categories(rows: Callable[[str], Path]
             "y",
         ),
         ("mmlu", {"question": "?", "choices": ["a", "b", "c", "d"], "answer": 2, "subject": "virology"}, "C", None),
+        (
+            "openbookqa",
+            {"ID": "7", "Question Stem": "?", "Choices": "(A) a (B) b c (C) d (D) e", "Answer Key": "B"},
+            "B",
+            "7",
+        ),
+        (
+            "openbookqa",
+            {"id": "7", "question_stem": "?", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"},
+            "B",
+            "7",
+        ),
+        ("piqa", {"goal": "?", "sol1": "a", "sol2": "b", "label": 1}, "B", None),
+        ("piqa", {"question": "?", "choices": ["a", "b"], "answer": "A"}, "A", None),
+        ("winogrande", {"sentence": "a _", "option1": "x", "option2": "y", "answer": "2", "qID": "q"}, "B", "q"),
+        ("boolq", {"question": "is it", "passage": "It is.", "answer": False}, "B", None),
+        ("boolq", {"query": "Passage: p\nQuestion: q?\nAnswer:", "choices": ["no", "yes"], "gold": 1}, "A", None),
+        ("race", {"article": "x", "question": "?", "options": ["a", "b", "c", "d"], "answer": "D"}, "D", None),
+        (
+            "mmlu_pro",
+            {"question_id": 70, "question": "?", "options": list("abcdefghij"), "answer": "J", "category": "law"},
+            "J",
+            "70",
+        ),
+        (
+            "math_500",
+            {"problem": "?", "solution": "", "answer": "\\frac{1}{2}", "level": 3, "unique_id": "test/a/1.json"},
+            "\\frac{1}{2}",
+            "test/a/1.json",
+        ),
+        ("competition_math", {"problem": "?", "solution": "\\boxed{x^{2}}", "level": "Level ?"}, "x^{2}", None),
+        (
+            "truthful_qa",
+            {"question": "?", "mc1_targets": {"choices": ["right", "wrong", "also"], "labels": [1, 0, 0]}},
+            "B",
+            None,
+        ),
+        ("cmmlu", {"": "0", "Question": "?", "A": "1", "B": "2", "C": "3", "D": "4", "Answer": "C"}, "C", None),
+        (
+            "cmmlu",
+            {"question": "?", "choices": ["(A) 1", "(B) 2", "(C) 3", "(D) 4"], "answer": "(D) 4", "category": "arts"},
+            "D",
+            None,
+        ),
+        ("ceval", {"id": 3, "question": "?", "A": "1", "B": "2", "C": "3", "D": "4", "answer": "A"}, "A", "3"),
         ("mmlu", {"input": "?", "A": "1", "B": "2", "C": "3", "D": "4", "target": "d"}, "D", None),
         ("hellaswag", {"ctx_a": "He sits.", "ctx_b": "he", "endings": ["a", "b", "c", "d"], "label": "1"}, "B", None),
         ("general_mcq", {"id": 7, "question": "?", "A": "x", "B": 2, "C": "", "answer": "b"}, "B", "7"),
@@ -160,6 +221,12 @@ def test_every_form_of_a_row_is_read(name: str, row: dict[str, Any], target: Any
         ("mmlu", {"question": "?", "choices": ["a", "b"], "answer": 5}, "option 6 of 2"),
         ("hellaswag", {"ctx_a": "x", "endings": ["a", "b"], "label": ""}, "the test split has none"),
         ("hellaswag", {"ctx_a": "x", "endings": "ab", "label": 0}, "a list"),
+        ("competition_math", {"problem": "?", "solution": "So 5.", "level": "Level 1"}, "boxes no answer"),
+        ("truthful_qa", {"question": "?", "mc1_targets": {"a": 1, "b": 1}}, "2 right answers"),
+        ("piqa", {"goal": "?", "sol1": "a", "sol2": "b"}, "label or answer"),
+        ("winogrande", {"sentence": "a _", "option1": "x", "option2": "y", "answer": ""}, "the test split has none"),
+        ("winogrande", {"sentence": "a", "option1": "x", "option2": "y", "answer": "1"}, "no blank"),
+        ("boolq", {"question": "is it", "passage": "It is.", "answer": "yes"}, "true or false"),
         ("general_mcq", {"question": "?", "A": "x", "C": "y", "answer": "A"}, "without a gap"),
         ("general_mcq", {"question": "?", "A": "x", "answer": "A"}, "1 options"),
         ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": ["A", "B"]}, "one letter, not list"),
@@ -173,6 +240,46 @@ def test_every_form_of_a_row_is_read(name: str, row: dict[str, Any], target: Any
 def test_a_row_in_another_form_says_what_is_wrong(name: str, row: dict[str, Any], message: str) -> None:
     with pytest.raises((KeyError, ValueError, TypeError), match=message):
         benchmark(name).to_sample(row)
+
+
+def test_shuffled_options_stay_where_they_are() -> None:
+    mark = benchmark("gpqa_diamond")
+    wrong = {f"Incorrect Answer {at}": f"wrong {at}" for at in (1, 2, 3)}
+    asked = [mark.to_sample({"Question": f"q{at}", "Correct Answer": "right", **wrong}) for at in range(200)]
+    again = [mark.to_sample({"Question": f"q{at}", "Correct Answer": "right", **wrong}) for at in range(200)]
+    assert [sample.target for sample in asked] == [sample.target for sample in again]
+    assert {sample.choices[sample.target] for sample in asked} == {"right"}
+    assert all(30 <= [sample.target for sample in asked].count(letter) <= 70 for letter in "ABCD")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [("0\n", "has 1 labels; there are more"), ("0\n1\n1\n", "3 labels for 2")]
+)
+def test_labels_in_a_file_of_their_own_are_as_many_as_rows(tmp_path: Path, labels: str, message: str) -> None:
+    row = orjson.dumps({"goal": "?", "sol1": "a", "sol2": "b"}) + b"\n"
+    (tmp_path / "valid.jsonl").write_bytes(row * 2)
+    (tmp_path / "valid-labels.lst").write_text(labels)
+    with pytest.raises(DataError, match=message):
+        list(samples(benchmark("piqa"), tmp_path))
+
+
+def test_chinese_subjects_have_their_groups() -> None:
+    assert (len(benchmark("cmmlu").subsets), len(benchmark("ceval").subsets)) == (67, 52)
+    assert len(set(benchmark("cmmlu").categories.values())) == 5
+    assert len(set(benchmark("ceval").categories.values())) == 4
+
+
+def test_explained_examples_are_shown_with_their_explanation() -> None:
+    ceval = benchmark("ceval")
+    row = {"question": "哪个？", "A": "一", "B": "二", "C": "三", "D": "四", "answer": "B"}
+    shown = ceval.to_sample({**row, "explanation": "因为。"})
+    text = messages_of(ceval, ceval.to_sample(row), [shown, ceval.to_sample(row)])[0]["content"]
+    assert "解析：因为。\n答案：B" in text
+    assert text.count("解析") == 1
+    pro = benchmark("mmlu_pro")
+    options = {"question": "Which?", "options": ["x", "y"], "answer": "A", "category": "law"}
+    demo = pro.to_sample({**options, "cot_content": "A: Let's think. The answer is (A)."})
+    assert "\n\nLet's think. The answer is (A).\nANSWER: A\n\n" in messages_of(pro, demo, [demo])[0]["content"]
 
 
 def test_hellaswag_loses_wikihows_marks() -> None:
