@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,11 +45,18 @@ def command(
         report, folder = _run(given, output, quiet)
     except Exception as error:
         if as_json:
-            _print_json(None, "failed", exit_code(error), messages(error))
+            print_json(None, "failed", exit_code(error), messages(error))
         raise
     if not quiet or as_json:
         print_outcome(report, folder, as_json)
+    if report.exit_code and output is None and not quiet:
+        print(f"to go on with this run: {shlex.join([*_argv(), '--output', str(folder)])}", file=sys.stderr)
     return report.exit_code
+
+
+def _argv() -> list[str]:
+    """The command line, to be recorded and to be shown."""
+    return ["bridge", *sys.argv[1:]]
 
 
 def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
@@ -58,10 +66,11 @@ def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
 
     folder = output or default_output(source.spec)
     with source.places_named(), watching(quiet) as watcher:
-        return run(source.spec, output=folder, watcher=watcher, argv=["bridge", *sys.argv[1:]]), folder
+        return run(source.spec, output=folder, watcher=watcher, argv=_argv()), folder
 
 
-def _print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:
+def print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:
+    """The end of a command as one JSON object on stdout; ``report`` is null where there is none."""
     path = None if report is None else str(report.absolute())
     print(json.dumps({"report": path, "status": status, "exit_code": code, "errors": errors}))
 
@@ -75,7 +84,7 @@ def _told(error: ReportError) -> str:
 def print_outcome(report: Report, folder: Path, as_json: bool) -> None:
     """The end of a run on stdout: its tables, or one JSON object."""
     if as_json:
-        _print_json(folder / "report.json", report.status.value, report.exit_code, list(map(_told, report.errors)))
+        print_json(folder / "report.json", report.status.value, report.exit_code, list(map(_told, report.errors)))
         return
     from rich.console import Console
 

@@ -107,6 +107,22 @@ def test_without_a_spec(
     assert said.code == 0, said.err
     assert Path(told["report"]).is_relative_to(tmp_path / "runs")
     assert len(server.server.journal) == 4
+    assert "to go on" not in said.err
+
+
+def test_how_to_go_on_where_no_folder_was_named(
+    run_bridge: Bridge, spec: Path, server: ServerThread, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.server.rule = lambda body: Fault(status=400 if body["messages"][0]["content"] == "sums 3" else 200)
+    said = run_bridge("run", spec, "--set", "limit=5")
+    [line] = [line for line in said.err.splitlines() if line.startswith("to go on with this run: ")]
+    [folder] = (tmp_path / "runs").iterdir()
+    assert line.endswith(f"bridge run {spec} --set limit=5 --output runs/{folder.name}")
+    server.server.rule = None
+    again = run_bridge(*line.partition("bridge ")[2].split())
+    assert again.code == 0, again.err
+    assert len(server.server.journal) == 11
 
 
 def test_what_the_plan_finds_has_its_line(run_bridge: Bridge, spec: Path) -> None:
