@@ -1,0 +1,1 @@
+"""What was just fine-tuned against what it was made of: a training's folder → a spec → a run → is it better."""
