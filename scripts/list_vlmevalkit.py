@@ -29,7 +29,10 @@ standins = launcher("standins")
 kit = launcher("kit")
 
 BUILD = ("__init__", "load_data", "prepare_dataset", "prepare_tsv", "post_build", "build_prompt", "dump_image")
-FULL = {*standins.SCORERS, "func_timeout", "pycocoevalcap", "rouge_score", "anls", "pysubs2"}
+FULL = {
+    *standins.SCORERS,
+    *("func_timeout", "pycocoevalcap", "rouge_score", "anls", "pysubs2", "apted", "lxml", "bs4", "nest_asyncio"),
+}
 """Packages of the full environment that the lean one lacks."""
 LEAN = {
     *("numpy", "pandas", "PIL", "tqdm", "requests", "validators", "sty", "tabulate", "portalocker", "filelock"),
@@ -183,7 +186,7 @@ def what_it_takes(family: type) -> dict[str, Any]:
     scoring, building = Walk(family).start(("evaluate",)), Walk(family).start(BUILD)
     video = getattr(family, "MODALITY", "") == "VIDEO"
     packages = scoring.packages | building.packages - ({"torch", "torchvision"} if video else set())
-    missing = sorted(packages - LEAN - FULL - OPTIONAL)
+    missing = sorted(packages - LEAN - FULL - OPTIONAL - {"pydantic"})
     judge = "optional" if "exact_matching" in scoring.texts else "required"
     runs_code = {"exec", "subprocess"} & (scoring.calls | building.calls)
     return {
@@ -193,6 +196,7 @@ def what_it_takes(family: type) -> dict[str, Any]:
         "missing": missing,
         "judge": judge if "build_judge" in scoring.calls else "none",
         "runs_code": bool(runs_code),
+        "own_judge": "openai" in scoring.packages,
         "layout": "tsv"
         if "prepare_tsv" in building.calls and not packages & {"huggingface_hub", "datasets"}
         else "own",

@@ -37,6 +37,7 @@ class Entry:
     missing: tuple[str, ...] = ()
     """Packages that are in neither environment."""
     runs_code: bool = False
+    own_judge: bool = False
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     """Of a video preset."""
     custom: bool = False
@@ -53,6 +54,8 @@ class Entry:
     def unusable(self) -> str:
         if self.runs_code:
             return "its scorer runs programs that the model writes"
+        if self.own_judge:
+            return "its scorer asks a judge at an address of its own, past bridge"
         if gone := [name for name in self.missing if name.startswith("vlmeval")]:
             return f"VLMEvalKit {version()} itself lacks {gone[0]}, which its scorer imports"
         return f"its scorer or its files need {', '.join(self.missing)}" if self.missing else ""
