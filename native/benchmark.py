@@ -88,7 +88,7 @@ class Prompt:
     demo: str = ""
     """A worked example with its answer."""
     demos_intro: str = ""
-    """A line before the worked examples."""
+    """A line before the worked examples; may name the fields of the first of them."""
     question_intro: str = ""
     """A line between the worked examples and the question."""
     system: str = ""
@@ -99,7 +99,10 @@ class Layout:
     """Where a benchmark's files are inside its folder."""
 
     files: tuple[str, ...]
-    """Paths without suffix, tried in this order; ``{split}`` and ``{subset}`` stand for names, ``*`` for anything."""
+    """Paths without suffix (but ``.txt``: worked examples in text), tried in this order.
+
+    ``{split}`` and ``{subset}`` stand for names, ``*`` for anything.
+    """
     splits: Mapping[str, tuple[str, ...]]
     """Split → what files call it."""
     example: str

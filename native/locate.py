@@ -14,6 +14,7 @@ from typing import Any
 
 from bridge.native.benchmark import Benchmark
 from bridge.native.readers import SUFFIXES, DataError, suffix_of
+from bridge.native.worked_text import SUFFIX as WORKED
 
 _HUB_PATTERNS = ("{config}/{split}-*", "{config}/{split}", "data/{split}-*", "data/{split}", "{split}-*", "{split}")
 _SUBSET_PATTERNS = _HUB_PATTERNS[:2]
@@ -87,7 +88,8 @@ def _subset_of_file(benchmark: Benchmark, path: Path, split: str) -> str | None:
 def _in_folder(benchmark: Benchmark, folder: Path, split: str) -> list[Source]:
     names = benchmark.layout.splits[split]
     for pattern in benchmark.layout.files:
-        by_format = [list(_matches(folder, pattern, names, suffix)) for suffix in SUFFIXES]
+        suffixes = ("",) if pattern.endswith(WORKED) else SUFFIXES
+        by_format = [list(_matches(folder, pattern, names, suffix)) for suffix in suffixes]
         if found := _all(by_format) if benchmark.custom else _first(by_format):
             return _unambiguous(folder, found)
     return [] if benchmark.custom else _in_hub_copy(benchmark, folder, (*names, split))

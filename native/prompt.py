@@ -169,7 +169,8 @@ def messages_of(benchmark: Benchmark, sample: Sample, demos: Sequence[Sample] = 
     text = prompt.question.format_map(sample.fields)
     if demos:
         shown = [prompt.demo.format_map(demo.fields) for demo in demos]
-        text = "\n\n".join([prompt.demos_intro, *shown, prompt.question_intro, text])
+        intro = prompt.demos_intro.format_map(demos[0].fields)
+        text = "\n\n".join(filter(None, [intro, *shown, prompt.question_intro, text]))
     system = sample.fields.get("system") or prompt.system
     return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": text}]
 

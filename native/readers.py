@@ -18,12 +18,14 @@ import orjson
 
 from bridge.errors import BridgeError
 from bridge.native.benchmark import Row
+from bridge.native.worked_text import SUFFIX as WORKED
+from bridge.native.worked_text import worked_examples
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".csv", ".tsv", ".parquet", ".json.gz", ".csv.gz", ".tsv.gz")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _FIELD_LIMIT = 1 << 27
 _PARQUET_BATCH = 256
-_WRAPPERS = ("examples", "data", "rows")
+_WRAPPERS = ("examples", "data", "rows", "Data")
 
 
 class DataError(BridgeError):
@@ -58,6 +60,8 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Line]:
             yield from _table(path, _DELIMITERS[kind], columns)
         elif kind == ".parquet":
             yield from _parquet(path)
+        elif path.suffix == WORKED:
+            yield from _worked(path)
         else:
             raise DataError(f"{path}: not a format that can be read; it is to be one of {', '.join(SUFFIXES)}")
     except (OSError, EOFError, zlib.error) as error:
@@ -79,6 +83,13 @@ def count_rows(path: Path, columns: Sequence[str] = (), most: int | None = None)
         return sum(1 for _ in islice(read_rows(path, columns), most))
     except (OSError, DataError):
         return None
+
+
+def _worked(path: Path) -> Iterator[Line]:
+    try:
+        yield from (Line(number, row) for number, row in enumerate(worked_examples(path), 1))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _open(path: Path) -> BinaryIO:

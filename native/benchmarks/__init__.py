@@ -12,7 +12,8 @@ NAMES = (
     *("mmlu", "mmlu_pro", "cmmlu", "ceval", "gpqa_diamond"),
     *("gsm8k", "math_500", "competition_math"),
     *("arc", "hellaswag", "commonsenseqa", "openbookqa", "piqa", "winogrande"),
-    *("boolq", "race", "truthful_qa", "truthful_qa_mc2"),
+    *("boolq", "race", "trivia_qa", "truthful_qa", "truthful_qa_mc2"),
+    *("bbh", "lambada"),
     *("general_qa", "general_mcq"),
 )
 

@@ -17,9 +17,9 @@ import pytest
 from bridge.native.benchmark import Benchmark, Sample, Verdict
 from bridge.native.benchmarks import NAMES, benchmark
 from bridge.native.benchmarks.hellaswag import cleaned
-from bridge.native.locate import find_sources
+from bridge.native.locate import find_examples, find_sources
 from bridge.native.prompt import messages_of
-from bridge.native.readers import DataError
+from bridge.native.readers import DataError, read_rows
 from bridge.native.tables import file_table
 
 REAL = {
@@ -34,9 +34,19 @@ REAL = {
     "boolq": 500,
     "truthful_qa": 790,
     "truthful_qa_mc2": 790,
+    "trivia_qa": 1500,
+    "lambada": 1000,
+    "bbh": 4261,
 }
 
-FOLDERS = {"truthful_qa": "truthfulqa", "truthful_qa_mc2": "truthfulqa"}
+FORMS = {
+    "gsm8k": "It follows that it is \\boxed{{{}}}.",
+    "trivia_qa": "It was easy.\nANSWER: {}",
+    "lambada": "{}",
+    "bbh": "First this.\nThen that. So the answer is {}.",
+}
+"""How an answer is given; else ``ANSWER: …``."""
+FOLDERS = {"trivia_qa": "triviaqa", "truthful_qa": "truthfulqa", "truthful_qa_mc2": "truthfulqa"}
 
 
 def samples(mark: Benchmark, folder: Path) -> Iterator[Sample]:
@@ -81,8 +91,8 @@ def test_right_answers_score_one_and_wrong_ones_nought(name: str, rows: Callable
     right, wrong, empty = [], [], []
     for sample in samples(mark, rows(FOLDERS.get(name, name))):
         target = str(sample.fields["target"])
-        other = next(c for c in sample.choices if c not in sample.target) if sample.choices else str(int(target) + 1)
-        form = "I think so.\nANSWER: {}" if sample.choices else "It follows that it is \\boxed{{{}}}."
+        other = next((letter for letter in sample.choices if letter not in sample.target), f"7{target}")
+        form = FORMS.get(name, "I think so.\nANSWER: {}")
         right.append(verdict(mark, form.format(target), sample).scores[metric])
         wrong.append(verdict(mark, form.format(other), sample).scores[metric])
         nothing = verdict(mark, "", sample)
@@ -93,7 +103,7 @@ def test_right_answers_score_one_and_wrong_ones_nought(name: str, rows: Callable
     assert set(empty) == {(None, 0.0)}
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", [name for name in REAL if benchmark(name).fewshot_splits])
 def test_a_worked_example_scores_one(name: str, rows: Callable[[str], Path]) -> None:
     """What the model is shown is what the scorer reads."""
     mark = benchmark(name)
@@ -107,7 +117,7 @@ def test_no_place_of_a_prompt_is_left_open(name: str, rows: Callable[[str], Path
     mark = benchmark(name)
     for sample in samples(mark, rows(FOLDERS.get(name, name))):
         text = messages_of(mark, sample, [sample])[0]["content"]
-        assert not re.search(r"\{(question|choices|letters|count|target|reasoning)\}", text)
+        assert not re.search(r"\{(question|choices|letters|count|target|reasoning|task|pages|explanation)\}", text)
         assert sample.fields["question"] in text
 
 
@@ -181,6 +191,13 @@ def test_mmlu_has_the_papers_subjects_and_categories(rows: Callable[[str], Path]
             "B",
             None,
         ),
+        (
+            "trivia_qa",
+            {"question": "?", "question_id": "q1", "answer": {"value": "Sun", "aliases": ["Sun", "Sol"]}},
+            ["Sun", "Sol"],
+            "q1",
+        ),
+        ("lambada", {"text": "I see the\nred sun"}, "sun", None),
         ("cmmlu", {"": "0", "Question": "?", "A": "1", "B": "2", "C": "3", "D": "4", "Answer": "C"}, "C", None),
         (
             "cmmlu",
@@ -223,6 +240,8 @@ def test_every_form_of_a_row_is_read(name: str, row: dict[str, Any], target: Any
         ("hellaswag", {"ctx_a": "x", "endings": "ab", "label": 0}, "a list"),
         ("competition_math", {"problem": "?", "solution": "So 5.", "level": "Level 1"}, "boxes no answer"),
         ("truthful_qa", {"question": "?", "mc1_targets": {"a": 1, "b": 1}}, "2 right answers"),
+        ("trivia_qa", {"question": "?", "answer": {"aliases": [], "value": ""}}, "the test split has none"),
+        ("lambada", {"text": "word"}, "no last word"),
         ("piqa", {"goal": "?", "sol1": "a", "sol2": "b"}, "label or answer"),
         ("winogrande", {"sentence": "a _", "option1": "x", "option2": "y", "answer": ""}, "the test split has none"),
         ("winogrande", {"sentence": "a", "option1": "x", "option2": "y", "answer": "1"}, "no blank"),
@@ -267,6 +286,30 @@ def test_chinese_subjects_have_their_groups() -> None:
     assert (len(benchmark("cmmlu").subsets), len(benchmark("ceval").subsets)) == (67, 52)
     assert len(set(benchmark("cmmlu").categories.values())) == 5
     assert len(set(benchmark("ceval").categories.values())) == 4
+
+
+def test_every_worked_example_of_bbh_is_read_and_scores_one(rows: Callable[[str], Path]) -> None:
+    mark = benchmark("bbh")
+    sources = find_examples(mark, rows("bbh"), "cot")
+    assert [source.subset for source in sources] == sorted(mark.subsets)
+    for source in sources:
+        shown = [mark.to_sample(line.row) for line in file_table(source, mark.layout).lines()]
+        scores = [verdict(mark, mark.prompt.demo.format_map(one.fields), one).scores for one in shown]
+        assert scores == [{"accuracy": 1.0}] * 3, source.subset
+        text = source.path.read_text(encoding="utf-8").partition("-----\n")[2].strip()
+        asked = messages_of(mark, shown[0], shown)[0]["content"]
+        assert asked.startswith(text), "word for word as the authors have it"
+
+
+def test_trivia_qa_reads_the_official_file(rows: Callable[[str], Path]) -> None:
+    mark = benchmark("trivia_qa")
+    (line,) = read_rows(rows("triviaqa") / "triviaqa_sample.json")
+    sample = mark.to_sample(line.row)
+    assert sample.id == "tc_33"
+    (said,) = orjson.loads((rows("triviaqa") / "sample_predictions.json").read_bytes()).values()
+    assert verdict(mark, said, sample).scores == {"exact_match": 1.0, "f1": 1.0}
+    with_pages = mark.to_sample({**line.row, "entity_pages": {"wiki_context": ["A long page."]}})
+    assert messages_of(mark, with_pages)[0]["content"].startswith("Read this first:\n\nA long page.\n\nAnswer this")
 
 
 def test_explained_examples_are_shown_with_their_explanation() -> None:
