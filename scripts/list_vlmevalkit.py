@@ -2,7 +2,7 @@
 
     ENVIRONMENT/bin/python scripts/list_vlmevalkit.py adapters/vlmevalkit/datasets.json
 
-Run it with the interpreter of the lean environment. It imports VLMEvalKit as a job does, and follows the code of every
+Run it with the interpreter of the full environment. It imports VLMEvalKit as a job does, and follows the code of every
 dataset's class, from where it is built and from where it is scored, to the packages that this code uses.
 """
 
@@ -31,7 +31,19 @@ kit = launcher("kit")
 BUILD = ("__init__", "load_data", "prepare_dataset", "prepare_tsv", "post_build", "build_prompt", "dump_image")
 FULL = {
     *standins.SCORERS,
-    *("func_timeout", "pycocoevalcap", "rouge_score", "anls", "pysubs2", "apted", "lxml", "bs4", "nest_asyncio"),
+    *(
+        "pydantic",
+        "dotenv",
+        "func_timeout",
+        "pycocoevalcap",
+        "rouge_score",
+        "anls",
+        "pysubs2",
+        "apted",
+        "lxml",
+        "bs4",
+        "nest_asyncio",
+    ),
 }
 """Packages of the full environment that the lean one lacks."""
 LEAN = {
@@ -186,7 +198,7 @@ def what_it_takes(family: type) -> dict[str, Any]:
     scoring, building = Walk(family).start(("evaluate",)), Walk(family).start(BUILD)
     video = getattr(family, "MODALITY", "") == "VIDEO"
     packages = scoring.packages | building.packages - ({"torch", "torchvision"} if video else set())
-    missing = sorted(packages - LEAN - FULL - OPTIONAL - {"pydantic"})
+    missing = sorted(packages - LEAN - FULL - OPTIONAL)
     judge = "optional" if "exact_matching" in scoring.texts else "required"
     runs_code = {"exec", "subprocess"} & (scoring.calls | building.calls)
     return {
