@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 from bridge.backend import BenchmarkResult, Endpoint, Job, Outcome, Task
 from bridge.launch import StopSignal, launch
-from bridge.process import clean_env
 from bridge.registry import backend
 from bridge.spec import TaskSpec
 
@@ -72,25 +70,3 @@ async def _launch(job: Job, task: Task, python: Path, folder: Path) -> Outcome:
         stop=StopSignal(asyncio.Event()),
         failed_marker=MARKER,
     )
-
-
-def by_hand(reference: Path, config: str, folder: Path, base_url: str, cache: Path) -> Path:
-    """``opencompass`` as on a command line; returns the folder with predictions and results."""
-    folder.mkdir(parents=True)
-    (folder / "by_hand.py").write_text(config, encoding="utf-8")
-    env = {
-        **clean_env({}),
-        "COMPASS_DATA_CACHE": str(cache),
-        "OPENAI_API_KEY": "token",
-        "OPENAI_BASE_URL": base_url,
-        "HF_HOME": str(folder / "hf"),
-        "HF_HUB_OFFLINE": "1",
-        "HF_DATASETS_OFFLINE": "1",
-        "HF_EVALUATE_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-    }
-    command = [str(reference.with_name("opencompass")), "by_hand.py", "-w", "out"]
-    with (folder / "log.txt").open("w", encoding="utf-8") as log:
-        subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, check=True, timeout=900)
-    (found,) = (folder / "out").iterdir()
-    return found

@@ -1,0 +1,204 @@
+"""The ``opencompass`` command as a user would run it: its own environment, model class, configuration and layout."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import opencompass_toys as toys
+
+from bridge import envs
+from bridge.process import clean_env
+from bridge.registry import backend
+
+TORCH = "torch==2.13.0"
+CONFIG = """
+from mmengine.config import read_base
+from opencompass.models import OpenAISDK
+from opencompass.partitioners import NaivePartitioner
+from opencompass.runners import LocalRunner
+from opencompass.tasks import OpenICLEvalTask
+from opencompass.tasks.openicl_infer_concurrent import OpenICLInferConcurrentTask
+
+with read_base():
+    from opencompass.configs.datasets.gsm8k.gsm8k_gen_1d7fe4 import gsm8k_datasets
+    from opencompass.configs.datasets.mmlu.mmlu_gen_4d595a import mmlu_datasets
+    from opencompass.configs.datasets.ARC_c.ARC_c_gen_1e0de5 import ARC_c_datasets
+    from opencompass.configs.datasets.ARC_e.ARC_e_gen_1e0de5 import ARC_e_datasets
+    from opencompass.configs.datasets.hellaswag.hellaswag_gen_6faab5 import hellaswag_datasets
+    from opencompass.configs.datasets.bbh.bbh_gen_4a31fa import bbh_datasets
+    from opencompass.configs.datasets.ceval.ceval_gen_5f30c7 import ceval_datasets
+
+datasets = [*gsm8k_datasets, *mmlu_datasets, *ARC_c_datasets, *ARC_e_datasets, *hellaswag_datasets, *bbh_datasets,
+            *ceval_datasets]
+datasets = [d for d in datasets if d['abbr'] in {abbrs!r}]
+for d in datasets:
+    d['reader_cfg']['test_range'] = '[:{limit}]'
+datasets += [
+    dict(abbr=name, path={custom!r} + '/' + name + '.jsonl', data_type=kind, infer_method='gen',
+         test_range='[:{limit}]')
+    for name, kind in {own!r}
+]
+models = [dict(
+    type=OpenAISDK,
+    abbr='tiny',
+    path='tiny',
+    openai_api_base={base_url!r},
+    key='ENV',
+    tokenizer_path={tokenizer!r},
+    meta_template=dict(round=[dict(role='HUMAN', api_role='HUMAN'), dict(role='BOT', api_role='BOT', generate=True)],
+                       reserved_roles=[dict(role='SYSTEM', api_role='SYSTEM')]),
+    query_per_second=1000,
+    max_workers=8,
+    batch_size=64,
+    max_seq_len=32768,
+    max_out_len=2048,
+    temperature=0.0,
+    retry=2,
+    timeout=60,
+    run_cfg=dict(num_gpus=0),
+)]
+{partition}
+"""
+ONE_TASK = """
+infer = dict(partitioner=dict(type=NaivePartitioner, n=1000),
+             runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferConcurrentTask)))
+eval = dict(partitioner=dict(type=NaivePartitioner, n=1000),
+            runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask, dump_details=True)))
+"""
+TOKENIZER = {
+    "version": "1.0",
+    "truncation": None,
+    "padding": None,
+    "added_tokens": [],
+    "normalizer": None,
+    "pre_tokenizer": {"type": "Whitespace"},
+    "post_processor": None,
+    "decoder": None,
+    "model": {"type": "WordLevel", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"},
+}
+
+
+def write_tokenizer(folder: Path) -> Path:
+    """OpenAISDK insists on a tokenizer, and takes its length of every message."""
+    folder.mkdir(parents=True)
+    (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "[UNK]"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def opencompass_layout(source: Path, cache: Path) -> None:
+    """The original files as OpenCompass's documentation has them, converted here a second time."""
+    data = cache / "data"
+    shutil.copytree(source / "gsm8k", data / "gsm8k")
+    shutil.copytree(source / "mmlu", data / "mmlu")
+    if (source / "ceval").exists():
+        shutil.copytree(source / "ceval", data / "ceval" / "formal_ceval")
+    shutil.copytree(source / "bbh" / "bbh", data / "BBH" / "data")
+    for part, folder in (("Challenge", "ARC-c"), ("Easy", "ARC-e")):
+        if (source / "arc" / f"ARC-{part}-Dev.jsonl").exists():
+            (data / "ARC" / folder).mkdir(parents=True)
+            shutil.copy(source / "arc" / f"ARC-{part}-Dev.jsonl", data / "ARC" / folder)
+    (original,) = (source / "hellaswag").glob("*.jsonl")
+    rows = [json.loads(line) for line in original.read_text(encoding="utf-8").splitlines()]
+    toys.write_jsonl(data / "hellaswag" / "hellaswag.jsonl", [hellaswag_by_hand(row) for row in rows])
+
+
+def hellaswag_by_hand(row: dict[str, Any]) -> dict[str, Any]:
+    def clean(text: str) -> str:
+        text = text.strip().replace(" [title]", ". ")
+        while "[" in text and "]" in text[text.index("[") :]:
+            head, _, tail = text.partition("[")
+            text = head + tail.partition("]")[2]
+        return text.replace("  ", " ")
+
+    query = clean(f"{row['activity_label']}: {row['ctx_a']} {row['ctx_b'].capitalize()}")
+    return {"query": query, "choices": [clean(ending) for ending in row["endings"]], "gold": row["label"]}
+
+
+def custom_by_hand(source: Path, folder: Path) -> None:
+    for subset in ("bank", "shop"):
+        lines = (source / "general_mcq" / f"{subset}_val.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [{key: row[key] for key in ("question", "A", "B", "C", "answer")} for row in map(json.loads, lines)]
+        toys.write_jsonl(folder / f"{subset}.jsonl", rows)
+    lines = (source / "general_qa" / "sums.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [{"question": row["query"], "answer": row["response"]} for row in map(json.loads, lines)]
+    toys.write_jsonl(folder / "sums.jsonl", rows)
+
+
+def config_by_hand(
+    *,
+    abbrs: Sequence[str],
+    limit: int,
+    base_url: str,
+    tokenizer: Path,
+    custom: Path = Path(),
+    own: Sequence[tuple[str, str]] = (),
+) -> str:
+    """One task that infers and one that scores, which is the fastest that the command has to offer."""
+    return CONFIG.format(
+        abbrs=list(abbrs),
+        limit=limit,
+        custom=str(custom),
+        own=list(own),
+        base_url=base_url,
+        tokenizer=str(tokenizer),
+        partition=ONE_TASK,
+    )
+
+
+def by_hand(reference: Path, config: str, folder: Path, base_url: str, cache: Path) -> Path:
+    """``opencompass`` as on a command line; returns the folder with predictions and results."""
+    folder.mkdir(parents=True)
+    (folder / "by_hand.py").write_text(config, encoding="utf-8")
+    env = {
+        **clean_env({}),
+        "COMPASS_DATA_CACHE": str(cache),
+        "OPENAI_API_KEY": "token",
+        "OPENAI_BASE_URL": base_url,
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "HF_EVALUATE_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+    }
+    command = [str(reference.with_name("opencompass")), "by_hand.py", "-w", "out"]
+    with (folder / "log.txt").open("w", encoding="utf-8") as log:
+        subprocess.run(command, cwd=folder, env=env, stdout=log, stderr=log, check=True, timeout=900)
+    (found,) = (folder / "out").iterdir()
+    return found
+
+
+def reference_python() -> Path:
+    """The environment with torch, for the command as a user has it; made once and kept beside the others."""
+    spec = backend("opencompass").env
+    assert spec.lock is not None
+    key = hashlib.sha256(spec.lock.read_bytes() + TORCH.encode()).hexdigest()[:16]
+    folder = envs.env_path(spec).parent / f"reference-opencompass-{key}"
+    done = folder / "is-whole"
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        uv = str(Path(sys.executable).with_name("uv"))
+        python = str(folder / "bin" / "python")
+        find_links = _find_links()
+        for argv in (
+            [uv, "venv", "-q", "--python", spec.python, str(folder)],
+            [uv, "pip", "sync", "-q", "--compile-bytecode", "--python", python, *find_links, str(spec.lock)],
+            [uv, "pip", "install", "-q", "--compile-bytecode", "--python", python, *find_links, TORCH],
+        ):
+            subprocess.run(argv, check=True)
+        done.touch()
+    return folder / "bin" / "python"
+
+
+def _find_links() -> list[str]:
+    where = os.environ.get("UV_FIND_LINKS") or os.environ.get("PIP_FIND_LINKS")
+    return ["--find-links", where] if where else []
