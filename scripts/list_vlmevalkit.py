@@ -97,6 +97,11 @@ class Walk:
                 self._own(found)
             else:
                 self._package(found.__module__)
+        elif isinstance(found, dict | list | tuple):
+            for member in found.values() if isinstance(found, dict) else found:
+                self._visit(member)
+        elif str(getattr(type(found), "__module__", "")).startswith("vlmeval."):
+            self._visit(type(found))
 
     def _package(self, module: str) -> None:
         root = module.split(".")[0]
