@@ -43,6 +43,7 @@ FULL = {
         "lxml",
         "bs4",
         "nest_asyncio",
+        "zss",
     ),
 }
 """Packages of the full environment that the lean one lacks."""
@@ -119,7 +120,7 @@ class Walk:
             return
         if isinstance(found, types.FunctionType):
             self._code(found.__code__, found.__globals__)
-        elif not issubclass(self.family, found):
+        elif not issubclass(self.family, found) and not hasattr(found, "supported_datasets"):
             for base in found.__mro__:
                 if base.__module__.startswith("vlmeval"):
                     for member in vars(base).values():
