@@ -100,7 +100,8 @@ class Walk:
                 self._package(found.__module__)
         elif isinstance(found, dict | list | tuple):
             for member in found.values() if isinstance(found, dict) else found:
-                self._visit(member)
+                if not hasattr(member, "supported_datasets"):
+                    self._visit(member)
         elif str(getattr(type(found), "__module__", "")).startswith("vlmeval."):
             self._visit(type(found))
 
@@ -120,7 +121,7 @@ class Walk:
             return
         if isinstance(found, types.FunctionType):
             self._code(found.__code__, found.__globals__)
-        elif not issubclass(self.family, found) and not hasattr(found, "supported_datasets"):
+        elif not issubclass(self.family, found):
             for base in found.__mro__:
                 if base.__module__.startswith("vlmeval"):
                     for member in vars(base).values():
