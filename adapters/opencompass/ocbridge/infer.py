@@ -106,6 +106,8 @@ class Inference:
     def _infer(self, index: int, unit: Unit) -> str:
         task = self._task(unit.model)
         config = ConfigDict(unit.config)
+        # Saved for a resume that the gateway's cache makes needless; every row would be compared with all before it.
+        config["infer_cfg"]["inferencer"].setdefault("save_every", 50)
         model = task.model_cfgs[0]
         status = _Status(InferStatusManager(self._work_dir, model, config))
         task._run_dataset_task(

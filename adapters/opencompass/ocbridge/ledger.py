@@ -34,7 +34,7 @@ class Ledger:
 
     def write(self) -> None:
         _replace(Path("progress.json"), self._progress())
-        units = [described(unit, self.work.models) for unit in self.work.units]
+        units = [described(unit) for unit in self.work.units]
         _replace(Path("ledger.json"), {"opencompass": self.version, "units": units, "problems": self.work.problems})
 
     def _progress(self) -> Json:

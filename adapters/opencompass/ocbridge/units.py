@@ -28,6 +28,7 @@ class Unit:
     subset: str | None
     model: int
     config: Json = field(repr=False)
+    settings: Json = field(repr=False)
     state: str = "waiting"
     """``waiting``, ``infer``, ``score``, ``done`` or ``failed``."""
     error: str = ""
@@ -65,7 +66,7 @@ def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit
         except LayoutError as error:
             problems[entry["id"]] = f"data: {error}"
             continue
-        loaded = isolated(lambda entry=entry, laid=laid: list(_units(entry, laid)))  # type: ignore[misc]
+        loaded = isolated(lambda entry=entry, laid=laid: list(_units(entry, laid, models)))  # type: ignore[misc]
         if isinstance(loaded, str):
             problems[entry["id"]] = f"config: {loaded}"
         else:
@@ -80,7 +81,7 @@ def _laid_out(entry: Mapping[str, Any], data: Path) -> Laid:
     return laid
 
 
-def _units(entry: Mapping[str, Any], laid: Laid) -> Iterator[Unit]:
+def _units(entry: Mapping[str, Any], laid: Laid, models: Sequence[Json]) -> Iterator[Unit]:
     there = {config["abbr"]: config for config in _configs(entry)}
     wanted = entry["subsets"] or _all(entry, laid, there)
     if not wanted:
@@ -90,8 +91,9 @@ def _units(entry: Mapping[str, Any], laid: Laid) -> Iterator[Unit]:
         problem = next((laid.problems[name] for name in files if name in laid.problems), "")
         if not problem and abbr not in there:
             raise LookupError(f"{entry['config']} has no {abbr}; it has {', '.join(there) or 'nothing'}")
-        rows = laid.rows.get(files[0]) if files else None
-        unit = Unit(entry["id"], abbr, subset, entry["model"], there.get(abbr, {}), source_rows=rows)
+        config = there.get(abbr, {})
+        unit = Unit(entry["id"], abbr, subset, entry["model"], config, _settings(config, models[entry["model"]]))
+        unit.source_rows = laid.rows.get(files[0]) if files else None
         if problem:
             unit.fail("data", problem)
         yield unit
@@ -119,28 +121,33 @@ def _whole(config: Json) -> Json:
     return {**whole, "n": config["n"]} if "n" in config else whole
 
 
-def described(unit: Unit, models: Sequence[Json]) -> Json:
+def described(unit: Unit) -> Json:
     """The unit in the ledger: what became of it, and what of its configuration decides the score."""
-    reader, infer, scoring = (unit.config.get(part, {}) for part in ("reader_cfg", "infer_cfg", "eval_cfg"))
-    retriever = infer.get("retriever", {})
-    model = models[unit.model]
     return {
         "dataset": unit.dataset,
         "abbr": unit.abbr,
         "subset": unit.subset,
-        "model": model["abbr"],
         "state": unit.state,
         "error": unit.error,
         "rows": unit.total,
         "source_rows": unit.source_rows,
-        "repeats": unit.config.get("n", 1),
-        "version": _version(unit.config),
+        **unit.settings,
+    }
+
+
+def _settings(config: Json, model: Json) -> Json:
+    """What of the configuration decides the score."""
+    reader, infer, scoring = (config.get(part, {}) for part in ("reader_cfg", "infer_cfg", "eval_cfg"))
+    retriever = infer.get("retriever", {})
+    return {
+        "model": model["abbr"],
+        "repeats": config.get("n", 1),
+        "version": _version(config),
         "max_out_len": infer.get("inferencer", {}).get("max_out_len", model.get("max_out_len")),
         "retriever": _last(retriever.get("type")),
         "shots": len(retriever["fix_id_list"]) if "fix_id_list" in retriever else None,
         "evaluator": _last(scoring.get("evaluator", {}).get("type")),
         "postprocessor": _last(scoring.get("pred_postprocessor", {}).get("type")),
-        "output_column": reader.get("output_column"),
         "split": reader.get("test_split"),
     }
 
