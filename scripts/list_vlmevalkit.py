@@ -100,7 +100,7 @@ class Walk:
                 self._package(found.__module__)
         elif isinstance(found, dict | list | tuple):
             for member in found.values() if isinstance(found, dict) else found:
-                if not hasattr(member, "supported_datasets"):
+                if not hasattr(getattr(member, "func", member), "supported_datasets"):
                     self._visit(member)
         elif str(getattr(type(found), "__module__", "")).startswith("vlmeval."):
             self._visit(type(found))
@@ -241,6 +241,7 @@ def compound(entry: dict[str, Any], parts: list[dict[str, Any]]) -> dict[str, An
         "type": parts[0]["type"],
         "env": "" if missing else "full" if any(part["env"] == "full" for part in parts) else "lean",
         "missing": missing,
+        "runs_code": any(part["runs_code"] for part in parts),
         "judge": max((part["judge"] for part in parts), key=order.index),
         "layout": "tsv" if all(part["layout"] == "tsv" for part in parts) else "own",
         "circular": any(part["circular"] for part in parts),
