@@ -7,6 +7,7 @@ only the unit that kills it: its units are tried again, each in a process of its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -37,11 +38,23 @@ class _Child:
     replies: int
     """File descriptor of what it tells."""
     units: list[int]
-    inbox: TextIO | None = None
+    inbox: int | None = None
+    """File descriptor of its orders; None where it gets none any more."""
     unread: bytes = b""
     at: int | None = None
     """The unit that a scoring process is at."""
     alone: bool = False
+
+    def order(self, index: int) -> None:
+        self.units.append(index)
+        with contextlib.suppress(BrokenPipeError):  # it has died; what it had to do is known
+            os.write(self.inbox or -1, b"%d\n" % index)
+
+    def dismiss(self) -> None:
+        """It ends when it has done what it was ordered to."""
+        if self.inbox is not None:
+            os.close(self.inbox)
+            self.inbox = None
 
 
 @dataclass
@@ -85,9 +98,8 @@ class Schedule:
         """Gives a process its next units while few of its requests are waiting."""
         while self._to_infer and not child.alone and self._has_room(child):
             self._send(child, self._to_infer.popleft())
-        if child.inbox is not None and not self._to_infer and not (child.alone and child.units):
-            child.inbox.close()
-            child.inbox = None
+        if not self._to_infer and not (child.alone and child.units):
+            child.dismiss()
 
     def _has_room(self, child: _Child) -> bool:
         known = [unit for unit in map(self.units.__getitem__, child.units) if unit.total is not None]
@@ -97,10 +109,7 @@ class Schedule:
     def _send(self, child: _Child, index: int) -> None:
         unit = self.units[index]
         unit.state, unit.tries, unit.done = "infer", unit.tries + 1, 0
-        child.units.append(index)
-        assert child.inbox is not None
-        child.inbox.write(f"{index}\n")
-        child.inbox.flush()
+        child.order(index)
 
     def _heard(self, child: _Child) -> None:
         told = os.read(child.replies, 65536)
@@ -138,8 +147,7 @@ class Schedule:
         self._selector.unregister(child.replies)
         del self._children[child.replies]
         os.close(child.replies)
-        if child.inbox is not None:
-            child.inbox.close()
+        child.dismiss()
         _, status = os.waitpid(child.pid, 0)
         how = _how(os.waitstatus_to_exitcode(status))
         if child.kind == "score":
@@ -175,7 +183,7 @@ class Schedule:
 
         child = self._fork("infer", work)
         os.close(ours)
-        child.inbox, child.alone = os.fdopen(theirs, "w", encoding="utf-8"), alone
+        child.inbox, child.alone = theirs, alone
         return child
 
     def _fork_scoring(self) -> None:
@@ -201,19 +209,18 @@ class Schedule:
 
     def _dismiss(self) -> None:
         for child in self._children.values():
-            if child.inbox is not None:
-                child.inbox.close()
+            child.dismiss()
             os.waitpid(child.pid, 0)
 
 
-def _become(work: Callable[[TextIO], None], ours: int, theirs: int, inboxes: Sequence[TextIO | None]) -> None:
+def _become(work: Callable[[TextIO], None], ours: int, theirs: int, inboxes: Sequence[int | None]) -> None:
     """The forked process: does its work and exits, whatever happens."""
     code = 1
     try:
         os.close(ours)
         for inbox in inboxes:
             if inbox is not None:
-                os.close(inbox.fileno())
+                os.close(inbox)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with os.fdopen(theirs, "w", encoding="utf-8") as reply:
             work(reply)
