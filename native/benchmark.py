@@ -139,6 +139,9 @@ class Benchmark:
     scorer: Scorer
     prompt_zh: Prompt | None = None
     """The prompt for questions in Chinese; None: the same as for all."""
+    prompt_several: Prompt | None = None
+    """The prompt for questions with several right options; None: the same as for all."""
+    prompt_several_zh: Prompt | None = None
     split: str = "test"
     """The split that is scored."""
     hub: Hub | None = None

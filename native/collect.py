@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,7 +17,8 @@ from bridge.native.backend import NAME, NativeBackend, num_fewshot_of, settings_
 from bridge.native.benchmark import Benchmark
 from bridge.native.job import samples_file
 from bridge.native.progress import DatasetState, read_state
-from bridge.native.records import Failure, SampleIndex
+from bridge.native.records import Failure, Record, SampleIndex
+from bridge.native.repeats import Repeats
 from bridge.report.aggregate import Average, MetricInfo, ScoredSample, aggregate
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, SampleRecord, Status
 from bridge.spec import DatasetSpec
@@ -53,7 +55,15 @@ class _Counts:
     failures: dict[Failure, int] = field(default_factory=dict)
     first: dict[Failure, str] = field(default_factory=dict)
     missing: int = 0
+    answered: int = 0
+    doubts: dict[str, int] = field(default_factory=dict)
+    """Answers that may not say what the model can do, by ``metadata.validity``."""
     ids: array[int] = field(default_factory=lambda: array("q"))
+
+    def answer(self, record: Record) -> None:
+        self.answered += 1
+        if doubt := record["metadata"].get("validity"):
+            self.doubts[doubt] = self.doubts.get(doubt, 0) + 1
 
     def fail(self, failure: Failure, error: str) -> None:
         self.failures[failure] = self.failures.get(failure, 0) + 1
@@ -77,9 +87,11 @@ def collect_dataset(
     index = SampleIndex(path, repeats, total)
     counts = _Counts()
     reason = why or _last_words(outcome) or "the job has not run"
+    template = _template(outcome, task, dataset, mark, path)
+    gathered = Repeats(repeats)
     rows = aggregate(
-        _scored(index, state, repeats, counts, f"not asked: {reason}"),
-        template=_template(outcome, task, dataset, mark, path),
+        _scored(index, state, repeats, counts, f"not asked: {reason}", gathered, mark.scorer.metrics[0].name),
+        template=template,
         metrics=[
             MetricInfo(
                 m.name, m.unit, m.min_value, m.max_value, m.higher_is_better, primary=m is mark.scorer.metrics[0]
@@ -89,6 +101,7 @@ def collect_dataset(
         categories=mark.categories,
         average=average,
     )
+    rows = (*rows, *gathered.rows(template), *_validity(counts, template))
     unread = _unread(state, reason if status != "finished" else "")
     died = status in ("running", "failed") and outcome.stopped is None
     errors = [*_errors(state, counts, died, reason, unread)]
@@ -120,7 +133,13 @@ def _marked(row: ResultRow, unread: str) -> ResultRow:
 
 
 def _scored(
-    index: SampleIndex, state: DatasetState, repeats: int, counts: _Counts, not_asked: str
+    index: SampleIndex,
+    state: DatasetState,
+    repeats: int,
+    counts: _Counts,
+    not_asked: str,
+    gathered: Repeats,
+    primary: str,
 ) -> Iterator[ScoredSample]:
     """Every sample that there should be, in order."""
     subsets = _subsets(state, repeats)
@@ -129,14 +148,25 @@ def _scored(
         at, repeat = divmod(slot, repeats)
         if record is None:
             counts.missing += 1
+            gathered.add(at, None, None)
             yield ScoredSample(f"#{at}", {}, not_asked, expected, repeat)
             continue
         subset, sample_id, error = record.get("subset"), str(record.get("sample_id")), record.get("error")
         if error is not None:
             counts.fail(record["metadata"].get("failure", "unanswered"), str(error))
+        else:
+            counts.answer(record)
+        gathered.add(at, record.get("extracted"), None if error is not None else record["scores"].get(primary))
         if not repeat:
             counts.ids.append(hash((subset, sample_id)))
         yield ScoredSample(sample_id, record.get("scores") or {}, error, subset, repeat)
+
+
+def _validity(counts: _Counts, template: ResultRow) -> Iterator[ResultRow]:
+    """How many answers were empty, cut off, or not understood; there is no row for what there was none of."""
+    for doubt, count in sorted(counts.doubts.items()):
+        about: dict[str, Any] = {"metric": f"answers_{doubt}", "value": float(count), "n": counts.answered}
+        yield template.model_copy(update={**about, "unit": "count", "max_value": None, "higher_is_better": False})
 
 
 def _subsets(state: DatasetState, repeats: int) -> Iterator[str | None]:

@@ -176,8 +176,10 @@ def messages_of(benchmark: Benchmark, sample: Sample, demos: Sequence[Sample] = 
 
 
 def prompt_of(benchmark: Benchmark, sample: Sample) -> Prompt:
-    chinese = benchmark.prompt_zh is not None and is_chinese(sample.fields.get("question", ""))
-    return benchmark.prompt_zh if chinese and benchmark.prompt_zh else benchmark.prompt
+    one, chinese = benchmark.prompt, benchmark.prompt_zh
+    if benchmark.prompt_several is not None and sample.choices and not isinstance(sample.target, str):
+        one, chinese = benchmark.prompt_several, benchmark.prompt_several_zh
+    return chinese if chinese is not None and is_chinese(sample.fields.get("question", "")) else one
 
 
 def prompt_sha256(messages: Sequence[Message]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bridge.native.benchmark import Metric, Sample, Verdict
 from bridge.native.scorers.math import last_boxed
 
-_ANSWER_IS = re.compile(r"(?i:answer\s+is)[ \t:]{0,4}(?P<text>[^\n]*)")
+_ANSWER_IS = re.compile(r"(?i:answer\s+is)[ \t:]{0,4}(?P<text>(?:(?!(?i:answer)\s+is)[^\n])*)")
 _MARKER = re.compile(r"(?i:answer)[*_ \t]{0,4}:(?P<text>[^\n]*)")
 _BOLD = re.compile(r"\*\*(?P<text>[^*\n]+)\*\*")
 _OPTION = re.compile(r"(?P<text>\([A-Z]\))")

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from bridge.native.benchmark import Metric, Sample, Verdict
+from bridge.native.scorers.multiple_choice import MultipleChoice
 
 _MARKED = re.compile(r"(?:(?i:answers?)|答案)[*_\s]{0,8}[:：](?P<letters>[^\n]*)")
 _BETWEEN = re.compile(r"(?:[\s,;.、，；&+/()\[\]{}*_`\"'$]|\b(?i:and|und|options?)\b|和|与)+")
@@ -29,6 +30,26 @@ class SeveralChoices:
         share = len(named) / len(right) if named and named <= right else 0.0
         scores = {"accuracy": share, "exact_match": float(named == right)}
         return Verdict(", ".join(sorted(named)) or None, scores, method)
+
+    def prepare(self) -> None:
+        """Needs no library."""
+
+    def at_length(self, answer: str, sample: Sample) -> Verdict:
+        return self.at_once(answer, sample)
+
+
+@dataclass(frozen=True)
+class OneOrSeveral:
+    """``accuracy`` of ``MultipleChoice`` where one option is right, of ``SeveralChoices`` where several are."""
+
+    name: str = "one_or_several_choices"
+    metrics: tuple[Metric, ...] = (Metric("accuracy"),)
+
+    def at_once(self, answer: str, sample: Sample) -> Verdict:
+        if isinstance(sample.target, str):
+            return MultipleChoice().at_once(answer, sample)
+        verdict = SeveralChoices().at_once(answer, sample)
+        return Verdict(verdict.extracted, {"accuracy": verdict.scores["accuracy"]}, verdict.method)
 
     def prepare(self) -> None:
         """Needs no library."""

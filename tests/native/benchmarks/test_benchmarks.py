@@ -209,6 +209,8 @@ def test_mmlu_has_the_papers_subjects_and_categories(rows: Callable[[str], Path]
         ("mmlu", {"input": "?", "A": "1", "B": "2", "C": "3", "D": "4", "target": "d"}, "D", None),
         ("hellaswag", {"ctx_a": "He sits.", "ctx_b": "he", "endings": ["a", "b", "c", "d"], "label": "1"}, "B", None),
         ("general_mcq", {"id": 7, "question": "?", "A": "x", "B": 2, "C": "", "answer": "b"}, "B", "7"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "C": "z", "answer": ["C", "A"]}, ["A", "C"], None),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "C": "z", "answer": "a, c"}, ["A", "C"], None),
         ("general_qa", {"query": "?", "response": "yes"}, "yes", None),
         (
             "general_qa",
@@ -248,7 +250,9 @@ def test_every_form_of_a_row_is_read(name: str, row: dict[str, Any], target: Any
         ("boolq", {"question": "is it", "passage": "It is.", "answer": "yes"}, "true or false"),
         ("general_mcq", {"question": "?", "A": "x", "C": "y", "answer": "A"}, "without a gap"),
         ("general_mcq", {"question": "?", "A": "x", "answer": "A"}, "1 options"),
-        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": ["A", "B"]}, "one letter, not list"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": 1}, "a letter or a list of letters, not int"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": []}, "no option is right"),
+        ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": "A,C"}, "one of the letters AB"),
         ("general_mcq", {"question": "?", "A": "x", "B": "y", "answer": ""}, "one of the letters AB"),
         ("general_qa", {"question": "?", "answer": " "}, "needs? a judge"),
         ("general_qa", {"question": " ", "answer": "x"}, "question is empty"),
@@ -355,6 +359,19 @@ def test_chinese_questions_are_asked_in_chinese() -> None:
     assert "答案：B" in text
     assert "ANSWER" not in text
     assert verdict(mark, "答案：B", sample).scores == {"accuracy": 1.0}
+
+
+def test_several_right_options_are_asked_for_and_scored() -> None:
+    mark = benchmark("general_mcq")
+    row = {"question": "Which are odd?", "A": "1", "B": "2", "C": "3"}
+    several, one = mark.to_sample({**row, "answer": ["A", "C"]}), mark.to_sample({**row, "answer": "B"})
+    assert "which names every right option" in messages_of(mark, several)[0]["content"]
+    assert "exactly one is right" in messages_of(mark, one)[0]["content"]
+    chinese = mark.to_sample({**row, "question": "哪些是奇数？", "answer": "A,C"})
+    assert "所有正确选项" in messages_of(mark, chinese)[0]["content"]
+    found = [verdict(mark, f"ANSWER: {said}", several).scores["accuracy"] for said in ("A, C", "A", "A, B", "")]
+    assert found == [1.0, 0.5, 0.0, 0.0]
+    assert verdict(mark, "ANSWER: B", one).scores == {"accuracy": 1.0}
 
 
 def test_the_samples_in_the_docstrings_read(rows: Callable[[str], Path]) -> None:
