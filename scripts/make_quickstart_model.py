@@ -1,11 +1,11 @@
 """Makes the model of ``configs/quickstart.yaml``: a tiny but genuine Qwen2 chat model that adds two one-digit numbers.
 
-    PYTHON scripts/make_quickstart_model.py OUT
+    PYTHON scripts/make_quickstart_model.py configs/quickstart/model
 
-``PYTHON`` is the interpreter of the environment ``swift`` (``bridge env build swift``), which has torch and transformers.
-It is trained from nothing: a tokenizer on the texts below, then the model, which learns to answer a sum, and to find the
-right one among four options and say its letter. Options are drawn anew each time, so there is nothing to learn by heart but
-the hundred sums. Takes two to three minutes on two cores.
+``PYTHON`` is the interpreter of the environment ``swift`` (``bridge env build swift``), which has torch and
+transformers. It is trained from nothing: a tokenizer on the exchanges of ``quickstart_questions``, then the model,
+which learns to answer a sum, and to find the right one among four options. Options are drawn anew each time, so that
+nothing but the hundred sums can be learnt by heart. Takes some three minutes on two cores.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from quickstart_questions import KINDS
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM, set_seed
 
 SEED = 7
-STEPS = 1500
+STEPS = 1600
 BATCH = 32
 LEARNING_RATE = 2e-3
+SHARES = (0.2, 0.4, 0.4)
+"""Of the kinds of exchanges in a batch."""
 LAYERS, HIDDEN, HEADS = 3, 128, 4
 CONTEXT_TOKENS = 512
 SYSTEM = "You are a helpful assistant."
-LETTERS = "ABCD"
-LARGEST_SUM = 18
 
 CHAT_TEMPLATE = (
     "{%- if messages[0]['role'] != 'system' -%}{{- '<|im_start|>system\n" + SYSTEM + "<|im_end|>\n' -}}{%- endif -%}"
@@ -39,84 +40,27 @@ CHAT_TEMPLATE = (
 )
 """As ms-swift's template ``qwen``."""
 
-Exchange = tuple[str, str]
-"""What the user says, and what the model is to answer."""
-
-
-# What it learns --------------------------------------------------------------------------------------------------
-
-
-def question(a: int, b: int) -> str:
-    return f"What is {a}+{b}?"
-
-
-def sum_exchange(rng: random.Random) -> Exchange:
-    """A question as it is: native's general_qa and OpenCompass's custom qa."""
-    a, b = rng.randint(0, 9), rng.randint(0, 9)
-    return question(a, b), str(a + b)
-
-
-def options(rng: random.Random, right: int) -> tuple[list[int], int]:
-    """Four different numbers, and the index of the right one among them."""
-    place = rng.randrange(len(LETTERS))
-    shown = rng.sample([n for n in range(LARGEST_SUM + 1) if n != right], len(LETTERS))
-    shown[place] = right
-    return shown, place
-
-
-def native_choice(asked: str, shown: Sequence[int]) -> str:
-    """As native's general_mcq asks."""
-    letters, count = ", ".join(LETTERS), len(LETTERS)
-    choices = "\n".join(f"{letter}) {number}" for letter, number in zip(LETTERS, shown, strict=True))
-    return (
-        f"This question has {count} options, of which exactly one is right. Reply with a single line of the form "
-        f'"ANSWER: X" and nothing else, where X is one of {letters}.\n\n{asked}\n\n{choices}'
-    )
-
-
-def opencompass_choice(asked: str, shown: Sequence[int]) -> str:
-    """As OpenCompass's custom mcq asks."""
-    return f"Question: {asked}" + "".join(f"\n{letter}. {n}" for letter, n in zip(LETTERS, shown, strict=True))
-
-
-def choice_exchange(rng: random.Random, asks: Callable[[str, Sequence[int]], str]) -> Exchange:
-    a, b = rng.randint(0, 9), rng.randint(0, 9)
-    shown, place = options(rng, a + b)
-    return asks(question(a, b), shown), f"{a + b}\nANSWER: {LETTERS[place]}"
-
-
-def exercise(rng: random.Random) -> Exchange:
-    """All four letters instead of one: finding a number among options is the hard part, and so is learnt four times."""
-    shown, _ = options(rng, rng.randint(0, LARGEST_SUM))
-    asks = rng.choice([native_choice, opencompass_choice])
-    answers = [f"{number}\nANSWER: {letter}" for letter, number in zip(LETTERS, shown, strict=True)]
-    return asks("Where is each?", shown), "\n".join(rng.sample(answers, len(answers)))
-
-
-KINDS: dict[str, Callable[[random.Random], Exchange]] = {
-    "sum": sum_exchange,
-    "native choice": lambda rng: choice_exchange(rng, native_choice),
-    "opencompass choice": lambda rng: choice_exchange(rng, opencompass_choice),
-    "exercise": exercise,
-}
-
 
 # Tokenizer -------------------------------------------------------------------------------------------------------
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE. Numbers, line ends and option letters stand alone; the rest merges into long tokens."""
+    """Byte-level BPE. A number is a token, and so is an option with its letter: then finding it takes one look.
+
+    No other token has a line's end in it, so that a conversation has the same tokens whether it is cut into them as a
+    whole or, as ms-swift does, message by message.
+    """
     rng = random.Random(SEED)
     texts = [SYSTEM, "system", "user", "assistant", *(str(n) for n in range(100))] * 20
-    texts += [text for _ in range(300) for make in KINDS.values() for text in make(rng)]
+    texts += [text for _ in range(2000) for make in KINDS.values() for text in make(rng)]
     tokenizer = Tokenizer(models.BPE())
-    split = pre_tokenizers.Split(Regex(r"\d+|\n?[^\d\n]+|\n"), "isolated")
+    split = pre_tokenizers.Split(Regex(r"\n[A-D][.)] \d+|\nANSWER: [A-D]|\d+|\n|[^\d\n]+"), "isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=640,
+        vocab_size=1024,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         special_tokens=special,
         show_progress=False,
@@ -154,9 +98,15 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerFast, asked: str) -> list[int]:
-    messages = [{"role": "user", "content": asked}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    """Raises ValueError where the tokens depend on how the text is cut into pieces."""
+    pieces = (
+        f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n",
+        asked,
+        "<|im_end|>\n<|im_start|>assistant\n",
+    )
+    ids = [token for piece in pieces for token in tokenizer(piece, add_special_tokens=False)["input_ids"]]
+    if ids != tokenizer("".join(pieces), add_special_tokens=False)["input_ids"]:
+        raise ValueError(f"the tokens of {asked!r} depend on how the conversation is cut")
     return ids
 
 
@@ -185,7 +135,7 @@ def train(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, steps: in
     began = time.monotonic()
     model.train()
     for step in range(steps):
-        ids, mask, labels = batch(tokenizer, rng, (0.15, 0.25, 0.25, 0.35))
+        ids, mask, labels = batch(tokenizer, rng, SHARES)
         loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -209,6 +159,13 @@ def accuracy(model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerFast, kind: 
     return right / samples
 
 
+def check_chat_template(tokenizer: PreTrainedTokenizerFast) -> None:
+    messages = [{"role": "user", "content": "What is 1+1?"}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    if tokenizer(text, add_special_tokens=False)["input_ids"] != prompt_ids(tokenizer, "What is 1+1?"):
+        raise ValueError("the chat template is not what the model was trained on")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
@@ -218,8 +175,8 @@ def main() -> None:
     tokenizer = make_tokenizer()
     model = make_model(tokenizer)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, {len(tokenizer)} tokens")
-    print({kind: len(prompt_ids(tokenizer, make(random.Random(0))[0])) for kind, make in KINDS.items()})
     train(model, tokenizer, arguments.steps)
+    check_chat_template(tokenizer)
     for kind in KINDS:
         print(f"{kind}: {accuracy(model, tokenizer, kind):.2f} right")
     model.generation_config = GenerationConfig(

@@ -70,6 +70,14 @@ async def ask(served: Served) -> str:
         return text
 
 
+async def failure_with(python: Path, model: ModelSpec, tmp_path: Path) -> str:
+    """What serving the model fails with, in that environment."""
+    with pytest.raises(ServeError) as caught:
+        async with serve(model, python=python, concurrency=4, log=tmp_path / "log.txt", progress=print):
+            pytest.fail("it answers")
+    return str(caught.value)
+
+
 async def failure(model: ModelSpec, tmp_path: Path) -> str:
     """What serving the model fails with."""
     with pytest.raises(ServeError) as caught:
