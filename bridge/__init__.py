@@ -9,9 +9,7 @@ What stands here is imported when it is first used, so that ``import bridge`` co
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from bridge.report.schema import Report
-    from bridge.run import run
+    from bridge.runs import run
     from bridge.spec import TaskSpec
     from bridge.spec_file import dump_spec, load_spec, spec_from_mapping
 
@@ -36,7 +34,7 @@ _HOMES = {
     "load_spec": "bridge.spec_file",
     "spec_from_mapping": "bridge.spec_file",
     "dump_spec": "bridge.spec_file",
-    "run": "bridge.run",
+    "run": "bridge.runs",
     "Report": "bridge.report.schema",
     "BridgeError": "bridge.errors",
     "SpecError": "bridge.errors",
@@ -76,15 +74,3 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """``bridge.run`` is the function. The import system binds the module of that name here when it is imported."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name == "run" and isinstance(value, ModuleType):
-            value = value.run
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

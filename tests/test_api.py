@@ -10,7 +10,8 @@ import pytest
 import bridge
 
 LOOK = (
-    "import sys; {code}; print([name for name in ('pydantic', 'yaml', 'aiohttp', 'bridge.run') if name in sys.modules])"
+    "import sys; {code}; "
+    "print([name for name in ('pydantic', 'yaml', 'aiohttp', 'bridge.runs') if name in sys.modules])"
 )
 
 
@@ -27,13 +28,13 @@ def test_import_costs_nothing() -> None:
     "code",
     [
         "from bridge import TaskSpec, run",
-        "import bridge.run; from bridge import run",
-        "from bridge.run import default_output; from bridge import run",
-        "from bridge import run; import bridge.run; from bridge import run",
+        "import bridge.runs; from bridge import run",
+        "from bridge.runs import default_output; from bridge import run",
+        "from bridge import run; import bridge.runs; from bridge import run",
     ],
 )
 def test_run_is_the_function_whatever_was_imported_before(code: str) -> None:
-    assert python(f"{code}; print(run.__module__, run.__name__)") == "bridge.run run\n"
+    assert python(f"{code}; print(run.__module__, run.__name__)") == "bridge.runs run\n"
 
 
 def test_every_name_is_there() -> None:

@@ -32,7 +32,7 @@ def command(
 ) -> None:
     """Show the jobs, files and command lines that a run would have; start nothing and ask nothing."""
     source = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env).read()
-    from bridge.run import prepare
+    from bridge.runs import prepare
 
     with source.places_named():
         plan = prepare(source.spec)

@@ -17,7 +17,7 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: report, status, exit_code.")] = False,
 ) -> int:
     """Make report.json, report.md and report.html of a run again from its folder; asks the model nothing."""
-    from bridge.run import remake_report
+    from bridge.runs import remake_report
 
     report = remake_report(run)
     print_outcome(report, run, as_json)

@@ -13,7 +13,7 @@ import pytest
 from bridge.cli.main import VERBS
 
 # pydantic is not among them: some versions of typer use it.
-HEAVY = ("yaml", "rich", "aiohttp", "numpy", "jinja2", "orjson", "bridge.spec", "bridge.backend", "bridge.run")
+HEAVY = ("yaml", "rich", "aiohttp", "numpy", "jinja2", "orjson", "bridge.spec", "bridge.backend", "bridge.runs")
 LOOK = """
 import sys
 sys.argv = ["bridge", *{arguments!r}]

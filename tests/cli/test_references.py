@@ -11,7 +11,7 @@ from server_thread import serving
 
 import bridge.plan
 from bridge.report.schema import Status
-from bridge.run import remake_report, run
+from bridge.runs import remake_report, run
 from bridge.spec_file import spec_from_mapping
 
 

@@ -14,7 +14,7 @@ from fault_server import Fault, FaultServer
 from server_thread import ServerThread, serving
 
 from bridge.report.schema import ErrorKind, Report, ResultRow, SampleRecord, Status
-from bridge.run import run
+from bridge.runs import run
 from bridge.rundir import RunDir
 from bridge.spec import TaskSpec
 
@@ -129,7 +129,7 @@ def test_without_a_judge(model: ServerThread, write_rows: WriteRows, tmp_path: P
 PROGRAM = """
 import sys
 from pathlib import Path
-from bridge.run import run
+from bridge.runs import run
 from bridge.spec import TaskSpec
 run(TaskSpec.model_validate_json(Path(sys.argv[1]).read_text()), output=Path(sys.argv[2]))
 """

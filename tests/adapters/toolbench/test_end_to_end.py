@@ -11,7 +11,7 @@ from server_thread import ServerThread, serving
 from toolbench_files import Json, raw_answer
 
 from bridge.report.schema import Report, ResultRow, Status
-from bridge.run import run
+from bridge.runs import run
 from bridge.spec import TaskSpec
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "toolbench" / "data_example" / "answer"
