@@ -13,7 +13,7 @@ import pytest
 
 from bridge.native.benchmarks import benchmark
 from bridge.native.prompt import messages_of
-from bridge.run import prepare
+from bridge.runs import prepare
 from bridge.spec_file import load_spec
 
 ROOT = Path(__file__).parents[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.report.schema import Status
-from bridge.run import run
+from bridge.runs import run
 from bridge.spec_file import load_spec
 
 pytestmark = pytest.mark.env

@@ -62,7 +62,7 @@ def _argv() -> list[str]:
 def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
     source = given.read()
     from bridge.cli.progress import watching
-    from bridge.run import default_output, run
+    from bridge.runs import default_output, run
 
     folder = output or default_output(source.spec)
     with source.places_named(), watching(quiet) as watcher:
