@@ -9,13 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from bridge.errors import Problem
-from bridge.report.schema import ReportError, ResultRow, SampleRecord
-from bridge.spec import DatasetSpec, GenerationSpec, ModelSpec, TaskSpec
+
+if TYPE_CHECKING:
+    # Listing datasets needs a backend, but neither a spec nor a report, whose models take a while to make.
+    from bridge.report.schema import ReportError, ResultRow, SampleRecord
+    from bridge.spec import DatasetSpec, GenerationSpec, ModelSpec, TaskSpec
 
 
 class Feature(StrEnum):
@@ -36,6 +39,8 @@ class Feature(StrEnum):
     EXTRA_BODY = "generation.extra_body"
     JUDGE = "judge"
     OPTIONS = "options"
+    PROMPT = "prompt"
+    DEFINITION = "definition"
 
 
 class Level(StrEnum):
@@ -240,6 +245,8 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
         for feature in (Feature.PATH, Feature.SUBSETS, Feature.SPLIT, Feature.NUM_FEWSHOT, Feature.LIMIT):
             use(feature, f"{at}.{feature}", getattr(dataset, feature.value))
         use(Feature.REPEATS, f"{at}.repeats", dataset.repeats if (dataset.repeats or 1) > 1 else None)
+        use(Feature.PROMPT, f"{at}.prompt", dataset.prompt)
+        use(Feature.DEFINITION, f"{at}.definition", dataset.definition)
         own = f"{at}." if dataset.generation else ""
         generation = task.generation(dataset)
         for name in type(generation).model_fields:
