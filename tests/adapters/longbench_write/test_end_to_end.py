@@ -14,8 +14,8 @@ from fault_server import Fault, FaultServer
 from server_thread import ServerThread, serving
 
 from bridge.report.schema import ErrorKind, Report, ResultRow, SampleRecord, Status
-from bridge.runs import run
 from bridge.rundir import RunDir
+from bridge.runs import run
 from bridge.spec import TaskSpec
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "longbench_write"
