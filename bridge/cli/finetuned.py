@@ -43,6 +43,7 @@ def command(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder of the run; one that exists is gone on with."),
     ] = None,
+    metric: Annotated[str | None, typer.Option(help="Compare this metric, not each dataset's primary one.")] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", help="The first N samples of each dataset.")] = None,
     backend: Backend = None,
     overrides: Overrides = None,
@@ -58,10 +59,10 @@ def command(
     from bridge.cli.run import print_json
 
     try:
-        _refuse_contradictions(spec, datasets, limit)
+        refuse_contradictions(spec, datasets, limit)
         chosen, task = _read(output_dir, checkpoint, base, base_model, spec, datasets, limit, backend, overrides)
         folder = output or Path("runs") / f"{task.name}-{task.sha256()[:8]}"
-        report, result = _evaluated(chosen, task, folder, quiet)
+        report, result = _evaluated(chosen, task, folder, metric, quiet)
     except Exception as error:
         if as_json:
             print_json(None, "failed", exit_code(error), messages(error))
@@ -93,14 +94,16 @@ def _read(
     return chosen, task
 
 
-def _evaluated(chosen: Chosen, task: TaskSpec, folder: Path, quiet: bool) -> tuple[Report, Finetuned]:
+def _evaluated(
+    chosen: Chosen, task: TaskSpec, folder: Path, metric: str | None, quiet: bool
+) -> tuple[Report, Finetuned]:
     from bridge.cli.progress import watching
     from bridge.finetuned.report import finetuned, write_finetuned
-    from bridge.run import run
+    from bridge.runs import run
 
     with watching(quiet) as watcher:
         report = run(task, output=folder, watcher=watcher, argv=["bridge", *sys.argv[1:]])
-    result = finetuned(chosen, report, folder)
+    result = finetuned(chosen, [(folder, report)], metric)
     write_finetuned(result, folder)
     return report, result
 
@@ -115,7 +118,7 @@ def _named(output_dir: Path, checkpoint: str | None) -> str | None:
     return name
 
 
-def _refuse_contradictions(spec: Path | None, datasets: list[str] | None, limit: int | None) -> None:
+def refuse_contradictions(spec: Path | None, datasets: list[str] | None, limit: int | None) -> None:
     if spec is None and not datasets:
         raise SpecError([Problem("--datasets", "", "is missing", "name datasets, or give --spec")])
     if spec is not None and datasets:

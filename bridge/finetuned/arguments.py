@@ -30,8 +30,8 @@ _GENERATIVE = ("causal_lm", None)
 class TrainingArguments:
     """How it was trained, as far as asking the model goes."""
 
-    base: str
-    """Folder of the model that was trained."""
+    base: str | None
+    """Folder of the model that was trained; None where nobody wrote it down."""
     model_type: str | None
     template: str | None
     serving: dict[str, Any] = field(default_factory=dict)

@@ -97,6 +97,8 @@ def _step(training: Training, wanted: str) -> Checkpoint:
 
 def _base(training: Training, given: Path | None) -> Path:
     text = str(given) if given is not None else training.arguments.base
+    if text is None:
+        raise _no_base("", "is not named by the training (it has no args.json)")
     folder = Path(text).expanduser()
     if given is None and not folder.is_absolute():
         # As it was typed at the training, from whatever folder: anybody's guess, and nobody's to make.
@@ -108,7 +110,9 @@ def _base(training: Training, given: Path | None) -> Path:
 
 def _no_base(text: str, why: str) -> SpecError:
     return _wrong(
-        f"the base model {text} {why}", f"give its folder with {BASE_OPTION}, or of full weights --no-base", ""
+        f"the base model {text} {why}".replace("  ", " "),
+        f"give its folder with {BASE_OPTION}, or of full weights --no-base",
+        "",
     )
 
 

@@ -10,6 +10,11 @@ from bridge.report.compare_schema import Against, Answer, Flip
 from bridge.report.compare_words import value_words
 from bridge.report.markdown import escaped
 
+TESTS = {
+    "mcnemar-exact": "McNemar's exact test, two-sided",
+    "sign-flip": "sign-flip permutation test, two-sided, for scores that are not just right or wrong",
+}
+
 
 def finetuned_markdown(result: Finetuned) -> str:
     lines = ["# Base against tuned", "", *_about(result), *_values(result)]
@@ -58,6 +63,7 @@ def _flips(result: Finetuned) -> Iterator[str]:
 
 def _flips_of(against: Against) -> Iterator[str]:
     for one in against.datasets:
+        yield from (f"p of {escaped(against.candidate.label)} on {escaped(one.dataset)}: {TESTS[one.test]}", "")
         for word, flips, total in (("Won", one.flips_gained, one.gained), ("Lost", one.flips_lost, one.lost)):
             if not flips:
                 continue

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bridge.errors import SpecError
+from bridge.errors import BridgeError
 from bridge.finetuned.choose import Chosen
 from bridge.finetuned.markdown import finetuned_markdown
 from bridge.finetuned.page import finetuned_html
 from bridge.finetuned.schema import Curve, Evaluated, Finetuned, Point
 from bridge.finetuned.spec import BASE
-from bridge.report.compare import Options, compare
+from bridge.report.compare import EVERY, Options, compare
 from bridge.report.compare_schema import Comparison
-from bridge.report.schema import Report, ResultRow
+from bridge.report.schema import Report, ResultRow, Status
 from bridge.rundir import write_atomic
 
 
-def finetuned(chosen: Chosen, report: Report, run: Path) -> Finetuned:
-    comparison, reasons = _comparison(chosen, run)
+def finetuned(chosen: Chosen, runs: Sequence[tuple[Path, Report]], metric: str | None = None) -> Finetuned:
+    """``runs`` hold all that was evaluated: one run with a model for each, or a run for each."""
+    comparison, reasons = _comparison(chosen, runs, metric)
+    complete = all(report.status is Status.COMPLETE for _, report in runs)
     return Finetuned(
         training=str(chosen.training.folder),
         base=str(chosen.base) if chosen.base else None,
@@ -26,9 +28,9 @@ def finetuned(chosen: Chosen, report: Report, run: Path) -> Finetuned:
             Evaluated(name=one.name, path=str(one.path), step=one.step, kind=one.kind) for one in chosen.checkpoints
         ),
         best=chosen.training.best,
-        status=report.status,
+        status=Status.COMPLETE if complete else next(r.status for _, r in runs if r.status is not Status.COMPLETE),
         notes=chosen.notes,
-        curves=tuple(_curves(chosen, report)),
+        curves=tuple(_curves(chosen, [row for _, report in runs for row in report.results])),
         comparison=comparison,
         not_compared=reasons,
     )
@@ -41,22 +43,28 @@ def write_finetuned(result: Finetuned, run: Path) -> None:
     write_atomic(run / "finetuned.html", finetuned_html(result))
 
 
-def _comparison(chosen: Chosen, run: Path) -> tuple[Comparison | None, tuple[str, ...]]:
+def _comparison(
+    chosen: Chosen, runs: Sequence[tuple[Path, Report]], metric: str | None
+) -> tuple[Comparison | None, tuple[str, ...]]:
     if not chosen.compared:
         return None, ("the base was not evaluated (--no-base)",)
+    where = {model.name: run for run, report in runs for model in report.models}
+    sides = [f"{where[name]}:{name}" for name in (BASE, *(one.name for one in chosen.checkpoints)) if name in where]
+    if len(sides) < 2 or BASE not in where:
+        return None, ("there are not yet two models to compare",)
     try:
-        return compare([f"{run}:{name}" for name in (BASE, *(one.name for one in chosen.checkpoints))], Options()), ()
-    except SpecError as error:
-        return None, tuple(problem.message for problem in error.problems)
+        return compare(sides, Options(metrics={EVERY: metric} if metric else {})), ()
+    except BridgeError as error:
+        return None, tuple(str(error).splitlines())
 
 
-def _curves(chosen: Chosen, report: Report) -> Sequence[Curve]:
+def _curves(chosen: Chosen, rows: Sequence[ResultRow]) -> Sequence[Curve]:
     steps = {BASE: 0, **{one.name: one.step for one in chosen.checkpoints}}
     grouped: dict[tuple[str, str], list[ResultRow]] = {}
-    for row in report.results:
+    for row in rows:
         if row.primary and row.model in steps:
             grouped.setdefault((row.dataset, row.backend), []).append(row)
-    return [_curve(rows, steps) for rows in grouped.values()]
+    return [_curve(found, steps) for found in grouped.values()]
 
 
 def _curve(rows: Sequence[ResultRow], steps: dict[str, int]) -> Curve:

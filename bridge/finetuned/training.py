@@ -89,7 +89,7 @@ def read_training(given: Path) -> Training:
     summary = _summary(folder / LOG)
     return Training(
         folder=folder,
-        arguments=read_arguments(_arguments_file(folder, [one.path for one in complete])),
+        arguments=_arguments(folder, complete),
         checkpoints=tuple(complete),
         incomplete=tuple(one for one in found if isinstance(one, Incomplete)),
         best=_best(summary, complete),
@@ -155,9 +155,12 @@ def _best(summary: dict[str, Any] | None, complete: list[Checkpoint]) -> str | N
     return Path(path).name if isinstance(path, str) and path else None
 
 
-def _arguments_file(folder: Path, checkpoints: list[Path]) -> Path:
-    own = folder / "args.json"
-    return next((path for path in (own, *(one / "args.json" for one in checkpoints)) if path.is_file()), own)
+def _arguments(folder: Path, complete: list[Checkpoint]) -> TrainingArguments:
+    """Without ``args.json`` it was transformers' own trainer, and only an adapter knows its base."""
+    files = [folder / "args.json", *(one.path / "args.json" for one in complete)]
+    if (found := next((path for path in files if path.is_file()), None)) is not None:
+        return read_arguments(found)
+    return TrainingArguments(next((one.base for one in complete if one.base), None), None, None)
 
 
 def _newest(folder: Path) -> float:

@@ -1,0 +1,105 @@
+"""``bridge watch``"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.ending import ended
+from bridge.cli.given import Backend, Overrides
+
+if TYPE_CHECKING:
+    from bridge.finetuned.choose import Chosen
+    from bridge.spec import TaskSpec
+    from bridge.watch.schema import Entry
+
+
+@ended
+def command(
+    output_dir: Annotated[
+        Path, typer.Argument(metavar="OUTPUT_DIR", help="The training's --output_dir, or its vN-… folder.")
+    ],
+    datasets: Annotated[
+        list[str] | None, typer.Option(metavar="NAME…", help="What to evaluate on, up to the next option.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(metavar="SPEC", help="Or: a spec file without models, for paths and settings.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, metavar="N", help="Each N-th checkpoint, and the last.")] = 1,
+    at_end: Annotated[
+        bool, typer.Option("--at-end", help="Only the last checkpoint, when the training is over.")
+    ] = False,
+    base: Annotated[bool, typer.Option("--base/--no-base", help="Evaluate the base too, once.")] = True,
+    base_model: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The base's folder, where it is not the one in args.json.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder of the runs; default: bridge in the training's."),
+    ] = None,
+    give_up_s: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="A training that was silent for so long has died.")
+    ] = 3600.0,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", help="The training is over when stdin ends, and not before.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="The first N samples of each dataset.")] = None,
+    backend: Backend = None,
+    overrides: Overrides = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+) -> int:
+    """Evaluate each checkpoint of a training as it appears, once and in order, until the training is over.
+
+    bridge watch output/ --datasets gsm8k --limit 200
+
+    Start it before, while or after the model is trained. Killed and started again, it goes on.
+    """
+    from bridge.cli.finetuned import refuse_contradictions
+    from bridge.cli.progress import watching
+    from bridge.watch.due import Wanted
+    from bridge.watch.loop import Watch
+
+    refuse_contradictions(spec, datasets, limit)
+
+    def make_task(chosen: Chosen) -> TaskSpec:
+        from bridge.finetuned.spec import make_spec
+
+        return make_spec(
+            chosen, spec_file=spec, datasets=datasets or [], limit=limit, backend=backend, overrides=overrides or []
+        )
+
+    def say(entry: Entry) -> None:
+        if not quiet:
+            print(_line(entry), flush=True)
+
+    with watching(quiet) as watcher:
+        return Watch(
+            given=output_dir,
+            make_task=make_task,
+            output=output,
+            watcher=watcher,
+            say=say,
+            wanted=Wanted(every, at_end),
+            base=base,
+            base_model=base_model,
+            told_over=_stdin_has_ended if until_stdin_closes else None,
+            give_up_s=give_up_s,
+        ).follow()
+
+
+def _line(entry: Entry) -> str:
+    values = ", ".join(f"{name} {value:.4g}" for name, value in entry.metrics.items())
+    return f"{entry.name}: {entry.status}: {' · '.join(filter(None, [values, entry.reason]))}"
+
+
+def _stdin_has_ended() -> bool:
+    """What is written to it is read and forgotten."""
+    while select.select([sys.stdin.fileno()], [], [], 0)[0]:
+        if not os.read(sys.stdin.fileno(), 4096):
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Evaluates a training's checkpoints while it goes on."""

@@ -1,0 +1,3 @@
+from finetuned.conftest import server, spec
+
+__all__ = ["server", "spec"]
