@@ -25,6 +25,8 @@ from bridge.errors import Problem
 
 _SUPPORT: Support = {
     **dict.fromkeys(Feature, FULL),
+    Feature.PROMPT: Gap(Level.NEVER, "it asks in its own words"),
+    Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
     Feature.PATH: Gap(Level.PARTIAL, "a table (.tsv), a folder of tables, or images/ and one .jsonl"),
     Feature.SUBSETS: Gap(Level.FULL, "values of the columns 'category' and 'l2-category'"),
     Feature.SPLIT: Gap(Level.FULL, "a value of the column 'split'"),

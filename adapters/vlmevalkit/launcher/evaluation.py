@@ -72,10 +72,7 @@ def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
             if "DATASET_MD5" in vars(part):
                 part.DATASET_MD5 = AnyChecksum()
     else:
-        lmu, source = shared, Source(official=not item["path"])
-        lmu.mkdir(parents=True, exist_ok=True)
-        if item["path"]:
-            _point_at(Path(item["path"]), family)
+        lmu, source = _own_files(item, family, shared), Source(official=not item["path"])
     kit.quiet_environment(lmu)
     os.environ |= {"SPLIT_THINK": "1"} if item["split_thinking"] else {}
     os.environ["PRED_FORMAT"] = item["pred_format"]
@@ -86,6 +83,18 @@ def _build(job: dict[str, Any], item: dict[str, Any]) -> tuple[Any, Source]:
     if not len(dataset.data):
         raise rows.NoRows(next(iter(source.refused.values()), "there is no row to ask"))
     return dataset, source
+
+
+def _own_files(item: dict[str, Any], family: Any, shared: Path) -> Path:
+    """``LMUData`` of a dataset with files of its own kind. Frames of videos go into the job's folder."""
+    if not item["path"]:
+        shared.mkdir(parents=True, exist_ok=True)
+        return shared
+    _point_at(Path(item["path"]), family)
+    if family.MODALITY != "VIDEO":
+        return Path(item["path"])
+    Path("lmu").mkdir()
+    return Path("lmu").absolute()
 
 
 def _point_at(folder: Path, family: Any) -> None:

@@ -10,16 +10,22 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.metadata import version as installed
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from . import arithmetic, standins
 
+_source = ""
+"""Folder of an upstream checkout, where one is used."""
+
 
 def load(packages: Sequence[str], source: str | None = None) -> None:
     """Imports everything that an evaluation needs. ``source``: a folder with an upstream ``vlmeval`` in it."""
+    global _source
     if source:
+        _source = source
         sys.path.insert(0, source)
     sys.meta_path.insert(0, _WithoutEval())
     standins.install(packages)
@@ -39,14 +45,11 @@ def module(name: str) -> Any:
 
 
 def version() -> str:
-    """As its package says; upstream checkouts say so in ``__init__`` only."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("ms-vlmeval")
-    except PackageNotFoundError:
-        return str(getattr(sys.modules["vlmeval"], "__version__", "unknown"))
+    """As its package says; of an upstream checkout, what its ``__init__`` says."""
+    package = sys.modules["vlmeval"]
+    if _source:
+        return f"{getattr(package, '__version__', 'unknown')} from {_source}"
+    return installed("ms-vlmeval")
 
 
 def family_of(name: str) -> Any:
@@ -79,6 +82,7 @@ def quiet_environment(data: Path) -> None:
     for name in ("MMEVAL_ROOT", "EVAL_FORMAT", "SPLIT_THINK", "VERBOSE", "FWD_API", "BOYUE", "LOCAL_LLM", "EVAL_PROXY"):
         os.environ.pop(name, None)
     os.environ |= {"LMUData": str(data), "PRED_FORMAT": "tsv", "WORLD_SIZE": "1", "RANK": "0"}
+    os.environ["VLMEVALKIT_USE_MODELSCOPE"] = "0"
 
 
 def _mend_imports() -> None:
