@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from bridge.adapters.longbench_write import collect, translate
-from bridge.adapters.longbench_write.rows import FILES
-from bridge.adapters.longbench_write.settings import BACKEND
+from bridge.adapters.longbench_write.names import BACKEND, FILES
 from bridge.backend import (
     FULL,
     BenchmarkResult,
@@ -32,6 +30,8 @@ _ABOUT = {
 }
 _SUPPORT: Support = {
     **dict.fromkeys(Feature, FULL),
+    Feature.PROMPT: Gap(Level.NEVER, "it asks in its own words"),
+    Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
     Feature.SUBSETS: Gap(Level.NEVER, "its tasks are in no subsets; scores by length, type and language are rows"),
     Feature.SPLIT: Gap(Level.NEVER, "it has one split"),
     Feature.NUM_FEWSHOT: Gap(Level.NEVER, "a task is asked as it stands, without worked examples"),
@@ -65,10 +65,16 @@ class LongBenchWriteBackend:
         return self.datasets().get(name)
 
     def check(self, task: Task) -> list[Problem]:
-        return translate.problems(task)
+        from bridge.adapters.longbench_write.translate import problems
+
+        return problems(task)
 
     def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
-        return translate.jobs(task, endpoint, self.env)
+        from bridge.adapters.longbench_write.translate import jobs
+
+        return jobs(task, endpoint, self.env)
 
     def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
-        return [collect.result(outcome, task, dataset) for dataset in task.datasets]
+        from bridge.adapters.longbench_write.collect import result
+
+        return [result(outcome, task, dataset) for dataset in task.datasets]

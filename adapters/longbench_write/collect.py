@@ -23,8 +23,9 @@ from bridge.adapters.asking.results import (
 )
 from bridge.adapters.longbench_write.folder import Folder, Text
 from bridge.adapters.longbench_write.length import BUCKETS, bucket_of
+from bridge.adapters.longbench_write.names import BACKEND
 from bridge.adapters.longbench_write.scores import LENGTH, OVERALL, QUALITY, Part, metrics_of, score
-from bridge.adapters.longbench_write.settings import BACKEND, MAX_TOKENS, WriteOptions
+from bridge.adapters.longbench_write.settings import MAX_TOKENS, WriteOptions
 from bridge.adapters.longbench_write.translate import stages_of
 from bridge.backend import BenchmarkResult, Outcome, Task
 from bridge.report.aggregate import MetricInfo, ScoredSample

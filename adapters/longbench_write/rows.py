@@ -10,14 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from bridge.adapters.longbench_write.length import count_words
+from bridge.adapters.longbench_write.names import FILES
 from bridge.spec import JsonObject
-
-FILES = {
-    "longbench_write": "longbench_write.jsonl",
-    "longbench_write_en": "longbench_write_en.jsonl",
-    "longwrite_ruler": "longwrite_ruler.jsonl",
-}
-"""Dataset → its file in a folder."""
 
 
 class DataError(Exception):

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from bridge.adapters.asking.options import Options
 from bridge.spec import JsonObject
 
-BACKEND = "longbench_write"
 MAX_TOKENS = 32768
 """The paper's limit of an answer."""
 ANSWERS, LENGTHS, JUDGMENTS = "answers.jsonl", "lengths.jsonl", "judgments.jsonl"

@@ -8,10 +8,10 @@ from pathlib import Path
 from bridge.adapters.asking.options import option_problems, read_options
 from bridge.adapters.asking.request import JUDGE, MODEL, request_fields, told
 from bridge.adapters.asking.results import JOB
+from bridge.adapters.longbench_write.names import BACKEND
 from bridge.adapters.longbench_write.rows import file_of
 from bridge.adapters.longbench_write.settings import (
     ANSWERS,
-    BACKEND,
     JUDGMENTS,
     LENGTHS,
     MAX_TOKENS,

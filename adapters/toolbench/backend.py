@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from bridge.adapters.toolbench import collect, translate
-from bridge.adapters.toolbench.rows import SUBSETS
-from bridge.adapters.toolbench.settings import BACKEND, HUB_ID, PASS_RATE, STATIC, WIN_RATE
+from bridge.adapters.toolbench.names import BACKEND, HUB_ID, PASS_RATE, STATIC, SUBSETS, WIN_RATE
 from bridge.backend import (
     FULL,
     BenchmarkResult,
@@ -26,6 +24,8 @@ from bridge.errors import Problem
 
 _SUPPORT: Support = {
     **dict.fromkeys(Feature, FULL),
+    Feature.PROMPT: Gap(Level.NEVER, "it asks in its own words"),
+    Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
     Feature.SPLIT: Gap(Level.NEVER, "it has one split; in_domain and out_of_domain are subsets"),
     Feature.NUM_FEWSHOT: Gap(Level.NEVER, "a step is asked as it stands, without worked examples"),
     Feature.REPEATS: Gap(Level.PARTIAL, f"{STATIC} only; the others ask the model nothing"),
@@ -81,10 +81,16 @@ class ToolBenchBackend:
         return _DATASETS.get(name)
 
     def check(self, task: Task) -> list[Problem]:
-        return translate.problems(task)
+        from bridge.adapters.toolbench.translate import problems
+
+        return problems(task)
 
     def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
-        return translate.jobs(task, endpoint, self.env)
+        from bridge.adapters.toolbench.translate import jobs
+
+        return jobs(task, endpoint, self.env)
 
     def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
-        return [collect.result(outcome, task, dataset) for dataset in task.datasets]
+        from bridge.adapters.toolbench.collect import result
+
+        return [result(outcome, task, dataset) for dataset in task.datasets]

@@ -8,7 +8,8 @@ from typing import Any
 from bridge.adapters.asking.options import read_options
 from bridge.adapters.asking.results import job_errors, nothing_begun, read_samples, settings_of, template
 from bridge.adapters.toolbench import collect_eval, collect_static
-from bridge.adapters.toolbench.settings import BACKEND, MAX_TOKENS, PASS_RATE, STATIC, WIN_RATE, ToolOptions
+from bridge.adapters.toolbench.names import BACKEND, PASS_RATE, STATIC, WIN_RATE
+from bridge.adapters.toolbench.settings import MAX_TOKENS, ToolOptions
 from bridge.adapters.toolbench.translate import kind_of
 from bridge.backend import BenchmarkResult, Outcome, Task
 from bridge.spec import DatasetSpec

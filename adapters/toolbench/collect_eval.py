@@ -9,7 +9,8 @@ from bridge.adapters.asking.journal import Journal, Key
 from bridge.adapters.asking.results import Records, rows_of, why_unfinished
 from bridge.adapters.toolbench import tooleval
 from bridge.adapters.toolbench.ballots import Ballots, Missing, key_of
-from bridge.adapters.toolbench.settings import PASS_RATE, WIN_RATE, Kind, ToolOptions
+from bridge.adapters.toolbench.names import PASS_RATE, WIN_RATE, Kind
+from bridge.adapters.toolbench.settings import ToolOptions
 from bridge.backend import Outcome
 from bridge.report.aggregate import MetricInfo, ScoredSample
 from bridge.report.schema import ResultRow, SampleRecord

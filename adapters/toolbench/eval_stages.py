@@ -17,7 +17,8 @@ from bridge.adapters.asking.work import Progress, for_each, write_whole
 from bridge.adapters.toolbench import tooleval
 from bridge.adapters.toolbench.answers import Answer, first_of_each, read_answers
 from bridge.adapters.toolbench.ballots import Ballots, pair_sha256
-from bridge.adapters.toolbench.settings import WIN_RATE, EvalJob
+from bridge.adapters.toolbench.names import WIN_RATE
+from bridge.adapters.toolbench.settings import EvalJob
 from bridge.spec import JsonObject
 
 T = TypeVar("T")

@@ -13,7 +13,6 @@ from typing import Any
 
 from bridge.spec import JsonObject
 
-SUBSETS = ("in_domain", "out_of_domain")
 ROLES = ("system", "user", "assistant", "function")
 WANTED = (
     'wanted is {"messages": [{"role", "content"}…], "tools": [{"name", "description", "parameters"}…], "target": text}'

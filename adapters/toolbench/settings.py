@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.adapters.asking.options import Options
 from bridge.adapters.toolbench.evalscope import Compat
+from bridge.adapters.toolbench.names import PASS_RATE, STATIC, WIN_RATE
 from bridge.adapters.toolbench.prompts import Style
 from bridge.spec import JsonObject
 
-BACKEND = "toolbench"
-Kind = Literal["toolbench_static", "toolbench_pass_rate", "toolbench_win_rate"]
-STATIC: Final = "toolbench_static"
-PASS_RATE: Final = "toolbench_pass_rate"
-WIN_RATE: Final = "toolbench_win_rate"
 MAX_TOKENS = 2048
 """Limit of a step in tokens."""
-HUB_ID = "AI-ModelScope/ToolBench-Static"
 HUB_VARIABLES = ("MODELSCOPE_API_TOKEN", "MODELSCOPE_CACHE", "MODELSCOPE_DOMAIN")
 """What the hub's library heeds, and a job does not get by itself."""
 

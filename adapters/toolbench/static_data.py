@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from bridge.adapters.toolbench.convert import convert, is_trajectory
-from bridge.adapters.toolbench.rows import SUBSETS, DataError, StaticRow, load_json, read_subset
-from bridge.adapters.toolbench.settings import HUB_ID
+from bridge.adapters.toolbench.names import HUB_ID, SUBSETS
+from bridge.adapters.toolbench.rows import DataError, StaticRow, load_json, read_subset
 
 EXPECTED = (
     f"expected {SUBSETS[0]}.json and {SUBSETS[1]}.json (rows of messages, tools and target), "

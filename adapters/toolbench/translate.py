@@ -10,21 +10,8 @@ from typing import cast
 from bridge.adapters.asking.options import option_problems, read_options
 from bridge.adapters.asking.request import JUDGE, MODEL, request_fields, told
 from bridge.adapters.asking.results import JOB
-from bridge.adapters.toolbench.settings import (
-    BACKEND,
-    HUB_ID,
-    HUB_VARIABLES,
-    KEEP,
-    MAX_TOKENS,
-    PASS_RATE,
-    STATIC,
-    WIN_RATE,
-    AnyJob,
-    EvalJob,
-    Kind,
-    StaticJob,
-    ToolOptions,
-)
+from bridge.adapters.toolbench.names import BACKEND, HUB_ID, PASS_RATE, STATIC, WIN_RATE, Kind
+from bridge.adapters.toolbench.settings import HUB_VARIABLES, KEEP, MAX_TOKENS, AnyJob, EvalJob, StaticJob, ToolOptions
 from bridge.backend import Endpoint, EnvSpec, Job, Task
 from bridge.errors import Problem, Unsupported
 from bridge.spec import DatasetSpec, TaskSpec

@@ -249,7 +249,7 @@ async def test_a_judge_that_is_down_or_talks_nonsense_costs_the_quality_only(
 async def test_a_judge_that_is_slow_is_waited_for(
     model: FaultServer, judge: FaultServer, make_task: MakeTask, job_of: JobOf, run_here: RunHere, tmp_path: Path
 ) -> None:
-    judge.default = Fault(latency_s=1.5)
+    judge.default = Fault(latency_s=0.6)
     task = make_task(n=4)
     result = collected(await run_here(job_of(task, model.base_url, judge.base_url), tmp_path / "job"), task)
     assert (row(result, "quality_score").n, judge.peak) == (4, 4)

@@ -99,10 +99,9 @@ def test_requests_that_fail_make_the_run_partial(model: ServerThread, static_fol
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="ToolBench's example data is not here")
-@pytest.mark.parametrize("style", ["react", "tools"])
-def test_the_real_trajectories(model: ServerThread, tmp_path: Path, style: str) -> None:
+def test_the_real_trajectories(model: ServerThread, tmp_path: Path) -> None:
     datasets = [{"name": "toolbench_static", "path": str(SHARED)}]
-    report = run(spec(model, None, datasets, options={"toolbench": {"style": style}}), output=tmp_path / "run")
+    report = run(spec(model, None, datasets, options={"toolbench": {"style": "tools"}}), output=tmp_path / "run")
     assert report.status is Status.COMPLETE
     assert {metric: row(report, "toolbench_static", metric).n for metric in ("plan_em", "act_em", "rouge_l")} == {
         "plan_em": 36,

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.adapters.toolbench.metrics import applicable, f1, rouge_l, same, score, why_left_out, words_of
@@ -105,6 +105,7 @@ VALUES = st.recursive(
 ARGUMENTS = st.dictionaries(st.text(), VALUES, max_size=5)
 
 
+@settings(max_examples=40)
 @given(ARGUMENTS, ARGUMENTS)
 def test_f1_is_a_fraction_and_1_only_for_the_same(one: dict[str, object], other: dict[str, object]) -> None:
     value = f1(json.dumps(one), other)
