@@ -5,11 +5,11 @@ A backend never starts a process and never talks to a model: ``launch`` writes a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -225,6 +225,29 @@ class Backend(Protocol):
 
     def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
         """Judges a job by the files it left, one result for each of its datasets, whatever became of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would be sent for one sample."""
+
+    sample_id: str
+    subset: str | None
+    request: Mapping[str, Any]
+    """The request's body, as it would go over the wire."""
+    prompt_sha256: str
+    target: Any
+    problem: str = ""
+    """Why it cannot be asked; then there is no request."""
+
+
+@runtime_checkable
+class ShowsPrompts(Protocol):
+    """A backend that makes its requests itself, and so can show them without sending them."""
+
+    def preview(self, task: Task) -> Iterator[Preview]:
+        """Every request of the task, in order. Raises BridgeError where the data cannot be read."""
         ...
 
 

@@ -101,6 +101,8 @@ def split_name(dataset: DatasetSpec) -> tuple[str | None, str]:
 
 def _choose(spec: TaskSpec, dataset: DatasetSpec, at: str) -> str | Problem:
     wanted = dataset.backend or split_name(dataset)[0] or spec.backend
+    if dataset.definition is not None and wanted in ("auto", "native"):
+        return "native"
     if wanted == "auto":
         return _first_that_knows(dataset, at)
     if wanted not in backend_names():

@@ -121,6 +121,17 @@ class GenerationSpec(_Part):
         return self
 
 
+class PromptSpec(_Part):
+    """How questions are asked, where that is not to be the benchmark's own way."""
+
+    template: str | None = None
+    """What is asked; names the sample's fields in braces (`{question}`, `{choices}`), and doubles other braces."""
+    system: str | None = None
+    """The system prompt; an empty one sends none."""
+    fewshot_seed: int | None = None
+    """Draws the worked examples with this seed, for each subset anew; without it the first ones are shown."""
+
+
 def _from_name(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
@@ -148,6 +159,10 @@ class DatasetSpec(_Part):
     """How often each sample is asked; default: the spec's `repeats`."""
     generation: GenerationSpec | None = None
     """Replaces the spec's `generation` for this dataset."""
+    prompt: PromptSpec | None = None
+    """Parts of the prompt that replace the benchmark's own; `bridge preview` shows what is sent."""
+    definition: str | None = None
+    """A file (.py or .yaml) that defines the dataset; relative to the spec's folder. A Python file is executed."""
 
     @property
     def id(self) -> str:

@@ -62,7 +62,7 @@ def _open(job: NativeJob, ledger: Ledger) -> list[Questions]:
         state = ledger.datasets[dataset.id]
         try:
             questions = questions_of(dataset)
-            state.recipe = recipe(job, dataset, data_files(questions), source_code(questions.benchmark))
+            state.recipe = recipe(job, dataset, data_files(questions), source_code(dataset))
         except (DataError, OSError) as error:
             state.problems.append(str(error))
             continue

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from string import Formatter
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -19,12 +21,13 @@ from bridge.backend import (
     Job,
     Level,
     Outcome,
+    Preview,
     Support,
     Task,
 )
 from bridge.errors import Problem, Unsupported, did_you_mean
 from bridge.native.benchmark import Benchmark
-from bridge.native.benchmarks import NAMES, benchmark
+from bridge.native.benchmarks import NAMES, benchmark, is_file
 from bridge.native.hub import PASS_ENV, how_to_get_it, is_installed
 from bridge.native.job import (
     API_KEY_ENV,
@@ -39,7 +42,7 @@ from bridge.native.job import (
 from bridge.native.locate import find_sources, has_examples
 from bridge.native.options import NativeOptions, option_problems, read_options
 from bridge.native.readers import DataError
-from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec
+from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec, expanded
 
 NAME = "native"
 _PREFIX = f"{NAME}:"
@@ -58,6 +61,7 @@ class NativeBackend:
             Feature.SUBSETS: Gap(Level.PARTIAL, "where the benchmark has subsets"),
             Feature.NUM_FEWSHOT: Gap(Level.PARTIAL, "as far as there are worked examples"),
             Feature.SPLIT: Gap(Level.PARTIAL, "the splits that the benchmark has"),
+            Feature.DEFINITION: Gap(Level.PARTIAL, "Python with a BENCHMARK, or YAML"),
             Feature.JUDGE: Gap(Level.NOT_YET, "native scores by rules only"),
         }
     )
@@ -71,7 +75,7 @@ class NativeBackend:
 
     def check(self, task: Task) -> list[Problem]:
         problems = list(_settings_problems(task))
-        for at, dataset, mark in _known(task):
+        for at, dataset, mark in _readable(task):
             problems += _data_problems(task, at, dataset, mark)
         return problems
 
@@ -84,7 +88,7 @@ class NativeBackend:
         job = NativeJob(
             model=endpoint.model,
             traffic=NAME if len(task.spec.all_models) == 1 else f"{task.model.name}.{NAME}",
-            datasets=tuple(_dataset_job(task, dataset, mark, options) for _, dataset, mark in _known(task)),
+            datasets=dataset_jobs(task),
             concurrency=task.concurrency,
             max_retries=task.spec.max_retries,
             request_timeout_s=task.spec.request_timeout_s,
@@ -115,6 +119,11 @@ class NativeBackend:
                 keep=(SAMPLES, STATE_FILE),
             )
         ]
+
+    def preview(self, task: Task) -> Iterator[Preview]:
+        from bridge.native.preview import preview
+
+        return preview(task)
 
     def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
         from bridge.native.collect import collect_dataset
@@ -161,11 +170,17 @@ def num_fewshot_of(dataset: DatasetSpec, mark: Benchmark) -> int:
     return mark.num_fewshot if dataset.num_fewshot is None else dataset.num_fewshot
 
 
+def dataset_jobs(task: Task) -> tuple[DatasetJob, ...]:
+    """What the engine is told about each dataset."""
+    options = _options(task.spec)
+    return tuple(_dataset_job(task, dataset, mark, options) for _, dataset, mark in _known(task))
+
+
 def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: NativeOptions) -> DatasetJob:
     path = _path(task, dataset, mark)
     return DatasetJob(
         id=dataset.id,
-        benchmark=mark.name,
+        benchmark=expanded(dataset.definition) if dataset.definition else mark.name,
         path=None if path is None else str(path.absolute()),
         subsets=dataset.subsets,
         split=dataset.split or mark.split,
@@ -174,6 +189,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
         repeats=task.spec.repeats_of(dataset),
         request=settings_of(task, dataset, mark),
         hub=options.hub,
+        **({} if dataset.prompt is None else dataset.prompt.model_dump()),
     )
 
 
@@ -195,19 +211,23 @@ def _known(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
     """The datasets that there is a benchmark for, with their place in the spec."""
     for dataset in task.datasets:
         name = dataset.name.removeprefix(_PREFIX)
-        if name in NAMES:
-            yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, benchmark(name)
+        if dataset.definition is not None or name in NAMES:
+            mark = benchmark(expanded(dataset.definition) if dataset.definition else name)
+            yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, mark
 
 
 def _settings_problems(task: Task) -> Iterator[Problem]:
     """What no data could mend."""
     yield from option_problems(task.spec.options.get(NAME, {}))
+    yield from _definition_problems(task)
     for dataset in task.datasets:
-        if dataset.name.removeprefix(_PREFIX) not in NAMES:
+        if dataset.definition is None and dataset.name.removeprefix(_PREFIX) not in NAMES:
             at = f"datasets[{task.spec.datasets.index(dataset)}].name"
             hint = did_you_mean(dataset.name, NAMES) or f"there are: {', '.join(NAMES)}"
             yield Problem("", at, f"native has no benchmark {dataset.name!r}", hint)
-    for at, dataset, mark in _known(task):
+    for at, dataset, mark in _readable(task):
+        if dataset.prompt is not None and dataset.prompt.template is not None:
+            yield from _template_problems(f"{at}.prompt.template", dataset.prompt.template)
         yield from _unknown_subsets(at, dataset, mark.subsets)
         if dataset.subsets and not mark.subsets and not mark.custom:
             yield Problem("", f"{at}.subsets", f"{mark.name} has no subsets", "leave it out")
@@ -217,6 +237,41 @@ def _settings_problems(task: Task) -> Iterator[Problem]:
         if mark.max_fewshot is not None and (dataset.num_fewshot or 0) > mark.max_fewshot:
             message = f"{mark.name} has {mark.max_fewshot} worked examples, not {dataset.num_fewshot}"
             yield Problem("", f"{at}.num_fewshot", message, f"0 to {mark.max_fewshot}")
+
+
+def _readable(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
+    """Those whose definition, where they have one, can be read."""
+    bad = {problem.field for problem in _definition_problems(task)}
+    good = [d for d in task.datasets if f"datasets[{task.spec.datasets.index(d)}].definition" not in bad]
+    return _known(replace(task, datasets=tuple(good)))
+
+
+def _definition_problems(task: Task) -> Iterator[Problem]:
+    for dataset in task.datasets:
+        if dataset.definition is None:
+            continue
+        at = f"datasets[{task.spec.datasets.index(dataset)}].definition"
+        path = expanded(dataset.definition)
+        if not is_file(path):
+            yield Problem("", at, f"{path}: is to be a .py or .yaml file")
+            continue
+        try:
+            benchmark(path)
+        except DataError as error:
+            yield Problem("", at, str(error))
+
+
+def _template_problems(at: str, template: str) -> Iterator[Problem]:
+    try:
+        fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        yield Problem("", at, f"not a template: {error}", "a brace that is meant as such is doubled: {{ }}")
+        return
+    if not fields:
+        hint = "name what changes from sample to sample, such as {question} and {choices}"
+        yield Problem("", at, "names no field, so every question would be the same", hint)
+    elif not all(name.isidentifier() for name in fields):
+        yield Problem("", at, "a field is a plain name in braces", "a brace that is meant as such is doubled: {{ }}")
 
 
 def _unknown_subsets(at: str, dataset: DatasetSpec, known: tuple[str, ...]) -> Iterator[Problem]:

@@ -202,6 +202,7 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         "repeats": task.spec.repeats_of(dataset),
         "scorer": mark.scorer.name,
         **({"subsets": list(dataset.subsets)} if dataset.subsets else {}),
+        **({"prompt": dataset.prompt.model_dump(exclude_none=True)} if dataset.prompt else {}),
         **settings_of(task, dataset, mark),
     }
     return ResultRow(

@@ -108,7 +108,7 @@ class Engine:
             self._write_failed(one, question, "unanswered", f"not asked: {self._client.down_reason}")
             return
         try:
-            body = self._body(one.dataset, question)
+            body = body_of(self._job.model, one.dataset, question)
             answer = await self._client.ask(CHAT, body, job=self._job.traffic, repeat=question.repeat)
         except RequestFailed as failure:
             tries = f"{failure.tries} {'try' if failure.tries == 1 else 'tries'}"
@@ -117,13 +117,6 @@ class Engine:
             self._write_failed(one, question, "unanswered", f"not answered: {down}")
         else:
             await self._score(one, question, question.sample, answer)
-
-    def _body(self, dataset: DatasetJob, question: Question) -> dict[str, Any]:
-        body = {"model": self._job.model, "messages": question.messages, **dataset.request}
-        if question.repeat and "seed" in body:
-            # With one seed, every repeat would be the same answer.
-            body["seed"] += question.repeat
-        return body
 
     async def _score(self, one: OpenDataset, question: Question, sample: Sample, answer: Answer) -> None:
         parted = without_thinking(answer.text)
@@ -167,6 +160,15 @@ class Engine:
         record["metadata"] = {"index": question.index, **remarks}
         one.writer.write(question.index, question.repeat, record)
         self._ledger.count(one.dataset.id, is_good(record))
+
+
+def body_of(model: str, dataset: DatasetJob, question: Question) -> dict[str, Any]:
+    """The request that is made of a question."""
+    body = {"model": model, "messages": question.messages, **dataset.request}
+    if question.repeat and "seed" in body:
+        # With one seed, every repeat would be the same answer.
+        body["seed"] += question.repeat
+    return body
 
 
 def _first(error: BaseException) -> BaseException:

@@ -28,6 +28,7 @@ class DatasetJob:
     id: str
     """Its name in the report; also names its file of samples."""
     benchmark: str
+    """Its name, or the file that defines it."""
     path: str | None
     """Absolute; None: it is fetched from the hub."""
     subsets: tuple[str, ...]
@@ -40,6 +41,11 @@ class DatasetJob:
     request: dict[str, Any]
     """The request's fields besides model and messages."""
     hub: HubName = "modelscope"
+    template: str | None = None
+    """What is asked in place of the benchmark's own question."""
+    system: str | None = None
+    fewshot_seed: int | None = None
+    """Draws the worked examples; None: the first ones."""
 
 
 @dataclass(frozen=True)

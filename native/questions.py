@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge.native.benchmark import Benchmark, Message, Sample
+from bridge.native.benchmark import Benchmark, Message, Prompt, Sample
 from bridge.native.benchmarks import benchmark, file_of
 from bridge.native.job import DatasetJob
 from bridge.native.locate import Source, find_examples, find_sources
@@ -107,7 +108,12 @@ class Questions:
     ) -> Iterator[Question]:
         messages: list[Message] = []
         if sample is not None:
-            messages = messages_of(self.benchmark, sample, self._examples(subset))
+            demos = self._examples(subset)
+            try:
+                messages = messages_of(self.benchmark, sample, demos)
+            except KeyError as error:
+                there = ", ".join(sample.fields)
+                sample, problem = None, f"{self.dataset.id}: the prompt names {error}; there are: {there}"
         sample_id = sample.id if sample is not None and sample.id is not None else str(row)
         for repeat in range(self.dataset.repeats):
             yield Question(index, repeat, subset, sample_id, sample, messages, problem)
@@ -122,14 +128,20 @@ class Questions:
         return self._demos[subset]
 
     def _read_examples(self, subset: str | None, wanted: int) -> list[Sample]:
-        samples = itertools.islice(self._example_samples(subset), wanted)
-        found = list(samples)
+        found = list(self._chosen(self._example_samples(subset), subset, wanted))
         if len(found) < wanted:
             of = f" of {subset}" if subset else ""
             raise DataError(
                 f"{self.dataset.id}: num_fewshot is {wanted}, but there are {len(found)} worked examples{of}"
             )
         return found
+
+    def _chosen(self, samples: Iterator[Sample], subset: str | None, wanted: int) -> Iterable[Sample]:
+        """The first ones, or as the seed draws them."""
+        if self.dataset.fewshot_seed is None:
+            return itertools.islice(samples, wanted)
+        there = list(samples)
+        return random.Random(f"{self.dataset.fewshot_seed}:{subset}").sample(there, min(wanted, len(there)))
 
     def _example_samples(self, subset: str | None) -> Iterator[Sample]:
         for table in example_tables(self.dataset, self.benchmark):
@@ -145,7 +157,7 @@ class Questions:
 
 def questions_of(dataset: DatasetJob) -> Questions:
     """Opens a dataset. Raises DataError where its files are not to be had."""
-    mark = benchmark(dataset.benchmark)
+    mark = asked_as(benchmark(dataset.benchmark), dataset)
     tables = _tables(dataset, mark, dataset.split, find_sources)
     questions = Questions(dataset, mark, _wanted(tables, dataset))
     if mark.subsets and not questions.many_in_a_table and not dataset.subsets:
@@ -188,9 +200,26 @@ def data_files(questions: Questions) -> list[tuple[str, int, int]]:
     return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
-def source_code(mark: Benchmark) -> bytes:
+def source_code(dataset: DatasetJob) -> bytes:
     """The file that defines how the benchmark is read; part of the recipe."""
-    return file_of(mark.name).read_bytes()
+    return file_of(dataset.benchmark).read_bytes()
+
+
+def asked_as(mark: Benchmark, dataset: DatasetJob) -> Benchmark:
+    """The benchmark with the prompt that the job wants."""
+    template, system = dataset.template, dataset.system
+
+    def changed(prompt: Prompt) -> Prompt:
+        prompt = prompt if template is None else replace(prompt, question=template)
+        return prompt if system is None else replace(prompt, system=system)
+
+    return replace(
+        mark,
+        prompt=changed(mark.prompt),
+        prompt_zh=mark.prompt_zh and changed(mark.prompt_zh),
+        prompt_several=mark.prompt_several and changed(mark.prompt_several),
+        prompt_several_zh=mark.prompt_several_zh and changed(mark.prompt_several_zh),
+    )
 
 
 def _wanted(tables: list[Table], dataset: DatasetJob) -> list[Table]:

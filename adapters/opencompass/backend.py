@@ -46,6 +46,8 @@ class OpenCompassBackend:
         Feature.STOP: FULL,
         Feature.EXTRA_BODY: FULL,
         Feature.JUDGE: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
+        Feature.PROMPT: Gap(Level.NEVER, "the prompt is part of the configuration; name another one"),
+        Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
         Feature.OPTIONS: Gap(Level.PARTIAL, "data: OpenCompass's data folder; model: further arguments of OpenAISDK"),
     }
 

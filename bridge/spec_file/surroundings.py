@@ -16,13 +16,22 @@ from bridge.spec import REFERENCE, expanded
 from bridge.spec_file.document import Document, Key, Place, Value, dotted
 from bridge.spec_file.problems import Field, given_fields
 
-FOLDERS = frozenset({"DatasetSpec.path", "TaskSpec.data"})
+FOLDERS = frozenset({"DatasetSpec.path", "DatasetSpec.definition", "TaskSpec.data"})
 """Paths: a relative one is taken from the spec's folder."""
 FOLDERS_OR_IDS = frozenset({"DeploySpec.path", "DeploySpec.adapters"})
 """Paths as well where there is such a folder or they start with a dot; else a hub's id (``Qwen/Qwen3-0.6B``)."""
 EXPANDED = FOLDERS | FOLDERS_OR_IDS | {"EndpointSpec.base_url", "DeploySpec.env"}
 """Where ``${NAME}`` stands for an environment variable."""
-VERBATIM = frozenset({"DeploySpec.args", "GenerationSpec.stop", "GenerationSpec.extra_body", "TaskSpec.options"})
+VERBATIM = frozenset(
+    {
+        "DeploySpec.args",
+        "GenerationSpec.stop",
+        "GenerationSpec.extra_body",
+        "PromptSpec.template",
+        "PromptSpec.system",
+        "TaskSpec.options",
+    }
+)
 """Passed on as they are, ``${…}`` included."""
 
 _URL = re.compile(r"https?://\S+")

@@ -20,7 +20,11 @@ NAMES = (
 
 @cache
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name. Raises KeyError where there is none."""
+    """The benchmark of that name, or in that file. Raises KeyError where there is none, DataError for a bad file."""
+    if is_file(name):
+        from bridge.native.definition import read_definition
+
+        return read_definition(Path(name))
     if name not in NAMES:
         raise KeyError(name)
     found = import_module(f"{__name__}.{name}").BENCHMARK
@@ -28,6 +32,10 @@ def benchmark(name: str) -> Benchmark:
     return found
 
 
+def is_file(name: str) -> bool:
+    return name.endswith((".py", ".yaml", ".yml"))
+
+
 def file_of(name: str) -> Path:
     """The file that defines a benchmark."""
-    return Path(__file__).with_name(f"{name}.py")
+    return Path(name) if is_file(name) else Path(__file__).with_name(f"{name}.py")

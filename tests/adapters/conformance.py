@@ -96,6 +96,8 @@ SETTINGS: dict[Feature, dict[str, Any]] = {
     Feature.SEED: {"generation": {"seed": 99}},
     Feature.STOP: {"generation": {"stop": ["END"]}},
     Feature.EXTRA_BODY: {"generation": {"extra_body": {"reasoning": False}}},
+    Feature.PROMPT: {"prompt": {"template": "Well, {question}"}},
+    Feature.DEFINITION: {"definition": "/nowhere/own.py"},
 }
 """What asks for each feature, on the dataset."""
 
