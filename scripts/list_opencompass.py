@@ -197,7 +197,7 @@ def units(found: Sequence[Json]) -> Json:
 
     ``names`` where the loader is asked for others than these.
     """
-    abbrs = [str(config.get("abbr")) for config in found]
+    abbrs = [abbr_of(config) for config in found]
     if len(abbrs) > MOST_SUBSETS:
         return {"count": len(abbrs)}
     prefix = common_prefix(abbrs)
@@ -207,6 +207,13 @@ def units(found: Sequence[Json]) -> Json:
     if all(isinstance(name, str) for name in names) and names != subsets:
         listed["names"] = names
     return listed
+
+
+def abbr_of(config: Json) -> str:
+    """As OpenCompass makes one where there is none."""
+    if "abbr" in config:
+        return str(config["abbr"])
+    return "_".join(str(config[part]) for part in ("path", "name") if part in config).replace("/", "_")
 
 
 def common_prefix(words: Sequence[str]) -> str:
@@ -271,7 +278,7 @@ def reasons(
     paths: Sequence[str],
     mapping: Mapping[str, Json],
 ) -> Iterator[str]:
-    abbrs = [config.get("abbr") for config in found]
+    abbrs = [abbr_of(config) for config in found]
     if set(inferencers) & LIKELIHOOD:
         yield "scores likelihoods, which a model behind an API does not give"
     if other := sorted(set(inferencers) - GENERATION):

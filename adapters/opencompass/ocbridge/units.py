@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from opencompass.utils import dataset_abbr_from_cfg
 
 from .lay_out import Laid, LayoutError, Source, choose, lay_out
 
@@ -114,7 +115,7 @@ def _configs(entry: Mapping[str, Any]) -> list[Json]:
 def _whole(config: Json) -> Json:
     """An entry without a type is a custom dataset, which OpenCompass completes from its first row."""
     if "type" in config:
-        return config
+        return config if "abbr" in config else {**config, "abbr": dataset_abbr_from_cfg(config)}
     from opencompass.datasets.custom import make_custom_dataset_config
 
     whole: Json = make_custom_dataset_config(config)

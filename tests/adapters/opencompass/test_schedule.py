@@ -20,7 +20,8 @@ for name in ("opencompass", "opencompass.tasks", "opencompass.tasks.openicl_infe
 sys.modules["mmengine.config"].Config = sys.modules["mmengine.config"].ConfigDict = dict
 sys.modules["opencompass.tasks"].OpenICLEvalTask = object
 sys.modules["opencompass.tasks.openicl_infer_concurrent"].OpenICLInferConcurrentTask = object
-sys.modules["opencompass.utils"].InferStatusManager = sys.modules["opencompass.utils"].build_model_from_cfg = object
+for name in ("InferStatusManager", "build_model_from_cfg", "dataset_abbr_from_cfg"):
+    setattr(sys.modules["opencompass.utils"], name, object)
 sys.path.insert(0, sys.argv[1])
 from ocbridge import infer, schedule, score
 from ocbridge.units import Unit
