@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from . import arithmetic, standins
+from . import arithmetic, standins, timeouts
 
 _source = ""
 """Folder of an upstream checkout, where one is used."""
@@ -30,6 +30,7 @@ def load(packages: Sequence[str], source: str | None = None) -> None:
     sys.meta_path.insert(0, _WithoutEval())
     standins.install(packages)
     warnings.filterwarnings("ignore")
+    timeouts.install()
     gc.disable()
     for name in ("dataset", "api", "inference", "inference_mt", "inference_video", "utils"):
         module(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import vlm_toys
 
-from bridge.adapters.vlmevalkit.launcher import arithmetic, custom, folders, standins, tables
+from bridge.adapters.vlmevalkit.launcher import arithmetic, custom, folders, standins, tables, timeouts
 from bridge.adapters.vlmevalkit.launcher.tables import BadTable
 from bridge.adapters.vlmevalkit.translate import INSIDE
 
@@ -267,3 +268,15 @@ print([name for name in sys.modules if name.split(".")[0] in ("bridge", "vlmeval
 def test_bridge_reads_no_pickle() -> None:
     for path in Path(INSIDE).parent.glob("*.py"):
         assert "pickle" not in path.read_text(encoding="utf-8"), path
+
+
+def test_time_limits() -> None:
+    def work(seconds: float) -> str:
+        time.sleep(seconds)
+        return "done"
+
+    assert timeouts._limited(work, 5)(0) == "done"
+    with pytest.raises(TimeoutError, match=r"work took longer than 0.05 s"):
+        timeouts._limited(work, 0.05)(0.3)
+    with pytest.raises(ZeroDivisionError):
+        timeouts._limited(lambda: 1 // 0, 5)()
