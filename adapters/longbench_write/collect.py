@@ -72,6 +72,7 @@ def _settings(task: Task, dataset: DatasetSpec, stages: Sequence[str]) -> dict[s
     settings = settings_of(task, dataset)
     settings["generation"] = {"max_tokens": MAX_TOKENS, **settings["generation"]}
     settings["stages"] = list(stages)
+    settings["scatter"] = {"x": "required_words", "y": "written_words"}
     if "quality" in stages and task.spec.judge is not None:
         prompt = Path(options.judge_prompt).name if options.judge_prompt else "bridge's own"
         settings["judge"] = {"model": task.spec.judge.name, "prompt": prompt, **options.judge.model_dump()}

@@ -19,6 +19,7 @@ from bridge.report.embed import Embedded, embedded
 from bridge.report.numbers import duration_text, interval_text, value_text
 from bridge.report.overview import duration_s, headline, is_overall, primary_rows
 from bridge.report.plot import Axis, axis_for, axis_key, bar
+from bridge.report.scatter import Scatter, scatter
 from bridge.report.schema import ErrorKind, Report, ResultRow
 from bridge.report.text import visible, well_formed
 
@@ -48,6 +49,7 @@ class Section:
     parts: tuple[ResultRow, ...]
     """Categories and subsets."""
     settings: tuple[Setting, ...]
+    scatter: Scatter | None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def render_html(report: Report, root: Path) -> str:
             faults=[error for error in report.errors if error.kind is not ErrorKind.WARNING],
             warnings=[error for error in report.errors if error.kind is ErrorKind.WARNING],
             charts=charts(primary_rows(report)),
-            sections=sections(report),
+            sections=sections(report, root),
             backends={row.backend: row.backend_version for row in report.results},
             many_models=len({row.model for row in report.results}) > 1,
             colours=colours(report),
@@ -136,14 +138,15 @@ def charts(rows: Sequence[ResultRow]) -> list[Chart]:
     return [Chart(axis_for(group), tuple(group)) for group in grouped.values()]
 
 
-def sections(report: Report) -> list[Section]:
+def sections(report: Report, root: Path) -> list[Section]:
     found = []
     for dataset in dict.fromkeys(row.dataset for row in report.results):
         own = [row for row in report.results if row.dataset == dataset]
         columns = tuple(row for row in own if row.primary)
         further = tuple(row for row in own if is_overall(row) and not row.primary)
         parts = _side_by_side([row for row in own if not is_overall(row)])
-        found.append(Section(dataset, columns, further, parts, tuple(_settings(columns))))
+        settings = tuple(_settings(columns))
+        found.append(Section(dataset, columns, further, parts, settings, scatter(columns, root)))
     return found
 
 

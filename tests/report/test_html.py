@@ -209,7 +209,7 @@ def test_json_in_a_script_element_means_the_same_and_cannot_leave_it() -> None:
 
 
 def test_subsets_of_two_backends_stand_side_by_side(tmp_path: Path) -> None:
-    (gsm8k, _) = sections(rich_report(tmp_path))
+    (gsm8k, _) = sections(rich_report(tmp_path), tmp_path)
     assert [(row.subset, row.backend) for row in gsm8k.parts] == [
         (None, "native"),
         ("algebra", "native"),
