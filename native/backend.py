@@ -189,6 +189,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
         repeats=task.spec.repeats_of(dataset),
         request=settings_of(task, dataset, mark),
         hub=options.hub,
+        thinking=options.thinking,
         **({} if dataset.prompt is None else dataset.prompt.model_dump()),
     )
 

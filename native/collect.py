@@ -202,6 +202,7 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         "repeats": task.spec.repeats_of(dataset),
         "scorer": mark.scorer.name,
         **({"subsets": list(dataset.subsets)} if dataset.subsets else {}),
+        **({"thinking": "keep"} if _keeps_thinking(task) else {}),
         **({"prompt": dataset.prompt.model_dump(exclude_none=True)} if dataset.prompt else {}),
         **settings_of(task, dataset, mark),
     }
@@ -218,6 +219,10 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         settings=settings,
         source=_source(outcome.dir, path),
     )
+
+
+def _keeps_thinking(task: Task) -> bool:
+    return bool(task.spec.options.get(NAME, {}).get("thinking") == "keep")
 
 
 def _source(folder: Path, path: Path) -> str:

@@ -119,7 +119,7 @@ class Engine:
             await self._score(one, question, question.sample, answer)
 
     async def _score(self, one: OpenDataset, question: Question, sample: Sample, answer: Answer) -> None:
-        parted = without_thinking(answer.text)
+        parted = without_thinking(answer.text) if one.dataset.thinking == "cut" else Parted(answer.text, "")
         try:
             verdict = one.questions.benchmark.scorer.at_once(parted.answer, sample)
         except Exception as error:  # noqa: BLE001 - one answer's failure is its own

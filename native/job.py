@@ -19,6 +19,8 @@ BASE_URL_ENV = "BRIDGE_BASE_URL"
 API_KEY_ENV = "BRIDGE_API_KEY"
 """Variable for a key that has no name of the user's: that of a server which bridge has started."""
 HubName = Literal["modelscope", "huggingface"]
+Thinking = Literal["cut", "keep"]
+"""Whether ``<think>…</think>`` is cut off before an answer is read, or is read as part of it."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class DatasetJob:
     system: str | None = None
     fewshot_seed: int | None = None
     """Draws the worked examples; None: the first ones."""
+    thinking: Thinking = "cut"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.errors import Problem, did_you_mean
-from bridge.native.job import HubName
+from bridge.native.job import HubName, Thinking
 
 
 class NativeOptions(BaseModel):
@@ -18,6 +18,8 @@ class NativeOptions(BaseModel):
     """Where datasets are fetched from that have no files here."""
     average: Literal["micro", "macro"] | None = None
     """The mean over subsets that is quoted; without it the benchmark's own."""
+    thinking: Thinking = "cut"
+    """`cut`: `<think>…</think>` is no part of the answer; `keep`: it is read as well."""
     score_workers: int | None = Field(default=None, ge=1, le=256)
     """Processes that score; without it one for each core but one."""
     score_timeout_s: float = Field(default=20.0, gt=0)

@@ -244,3 +244,18 @@ def test_reasoning_that_comes_apart_is_kept_apart() -> None:
     answer = Answer(200, body, tries=1, cached=False, latency_s=0.1)
     remarks = _remarks(answer, without_thinking(answer.text), Verdict("B", {"accuracy": 1.0}, "marker"))
     assert remarks == {"extraction": "marker", "reasoning": "A? No.", "thinking_chars": 6, "validity": "truncated"}
+
+
+@pytest.mark.parametrize(
+    ("options", "extracted", "settings"),
+    [({}, None, None), ({"native": {"thinking": "cut"}}, None, None), ({"native": {"thinking": "keep"}}, "B", "keep")],
+)
+async def test_thinking_is_cut_off_or_kept(native_run, task, mcq, options, extracted, settings) -> None:
+    given = task({"name": "general_mcq", "path": str(mcq(1))}, options=options)
+    async with FaultServer(answer=lambda prompt: "<think>ANSWER: B</think>No idea.") as server:
+        assert await native_run.run(given, server.base_url) == 0
+    (result,) = native_run.collect(given)
+    (sample,) = result.samples
+    assert sample.extracted == extracted
+    assert result.rows[0].settings.get("thinking") == settings
+    assert sample.response == "<think>ANSWER: B</think>No idea."
