@@ -12,6 +12,8 @@ from bridge.adapters.vlmevalkit.families import FromKit
 _OVERALL = "Overall"
 _NAMES = ("split", "Subject", "Task&Skill", "Category", "subject", "category", "Task")
 """Columns that say what a record is about."""
+_TELLING = ("overall", "average", "avg", "final", "acc", "score")
+_COUNTS = frozenset({"tot", "total", "count", "num", "n", "hit", "prefetch", "prefetch_rate"})
 
 
 def value_of(returned: Sequence[Any], metric: FromKit, subset: str | None = None) -> float | None:
@@ -50,13 +52,17 @@ def numbers(returned: Any) -> Iterator[tuple[str, float]]:
 
 
 def quoted(paths: Sequence[str]) -> str:
-    """The number that is most likely the overall one: ``Overall`` before ``acc`` before ``score``."""
-    words = ("overall", "average", "avg", "final", "acc", "score", "total")
-    return min(paths, key=lambda path: (_rank(path.lower(), words), path.count("|"), len(path)))
+    """The number that is most likely the overall one: ``Overall`` before ``acc`` before ``score``, and no count."""
+    return min(paths, key=_how_unlikely)
 
 
-def _rank(path: str, words: Sequence[str]) -> int:
-    return next((at for at, word in enumerate(words) if word in path), len(words))
+def _how_unlikely(path: str) -> tuple[bool, int, int, int, int]:
+    leaf = path.rsplit("|", 1)[-1].strip().lower()
+    return leaf in _COUNTS, _rank(path.lower()), _rank(leaf), path.count("|"), len(path)
+
+
+def _rank(text: str) -> int:
+    return next((at for at, word in enumerate(_TELLING) if word in text), len(_TELLING))
 
 
 def _one(returned: Any, metric: FromKit, subset: str | None) -> float | None:
