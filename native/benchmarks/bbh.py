@@ -7,8 +7,8 @@ Asked with the authors' own worked examples, read from ``cot-prompts`` beside th
 is asked to end with "So the answer is …", which is what the examples end with. Each task is a subset; the mean over
 questions (micro) is quoted.
 
-EvalScope keeps the examples in its package, and takes 0 or 3 of them; here it may be any number up to 3. It asks the
-bare question; here a line says how to end, which helps where there are no examples.
+EvalScope keeps the examples in its package, and takes 0 or 3 of them; here it may be any number up to 3. The line that
+says how to end is worded differently.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ The hubs' form, one table; the authors' archive, with a file for each problem, i
 examples, the first four of the training set. The reference is what the solution boxes last; it is compared by value
 (see ``scorers.math``). The levels are subsets; the level of a few problems is "Level ?".
 
-EvalScope shows examples with their result alone; here they come with their solution. It drops the problems without a
-level.
+EvalScope shows examples with their result alone; here they come with their solution. It has no subset for the problems
+without a level.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 The file lists the right answer first, so the options are shuffled, for each question always in the same way, whatever
 the limit or the order. Asked without examples; the model reasons first.
 
-EvalScope shuffles with one generator over the whole set, so that an option's place depends on the rows before it.
+EvalScope asks the same and shuffles by the question too, into another order.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 Also in the hubs' form (``{"choices": […], "labels": […]}``). The file lists the right answer first, so the options are
 shuffled, for each question always in the same way. Asked without examples, for the letter alone.
 
-EvalScope asks the same, shuffled by one generator over the whole set; before its version 1.1 A was always right. The
+EvalScope asks the same and shuffles by the question too, into another order; before that A was always right. The
 paper's MC1 compares the likelihood of the answers, which an API for chat cannot do: the two are not comparable.
 """
 
