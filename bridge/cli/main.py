@@ -19,6 +19,7 @@ class Verb(NamedTuple):
 VERBS = {
     "run": Verb("bridge.cli.run", "Evaluate models on datasets and write one report."),
     "plan": Verb("bridge.cli.plan", "Show the jobs and files of a run without starting it."),
+    "preview": Verb("bridge.cli.preview", "Print exactly what would be sent for a dataset's first samples."),
     "datasets": Verb("bridge.cli.datasets", "List the datasets that the backends know."),
     "backends": Verb("bridge.cli.backends", "List the backends and what each supports."),
     "env": Verb("bridge.cli.env", "Build, list, check and remove environments."),
