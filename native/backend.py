@@ -27,7 +27,7 @@ from bridge.backend import (
 )
 from bridge.errors import Problem, Unsupported, did_you_mean
 from bridge.native.benchmark import Benchmark
-from bridge.native.benchmarks import NAMES, benchmark, is_file
+from bridge.native.benchmarks import benchmark, is_file, known
 from bridge.native.hub import PASS_ENV, how_to_get_it, is_installed
 from bridge.native.job import (
     API_KEY_ENV,
@@ -67,11 +67,11 @@ class NativeBackend:
     )
 
     def datasets(self) -> Mapping[str, DatasetInfo]:
-        return {name: info_of(benchmark(name)) for name in NAMES}
+        return {name: info_of(benchmark(name)) for name in known()}
 
     def resolve(self, name: str) -> DatasetInfo | None:
         bare = name.removeprefix(_PREFIX)
-        return info_of(benchmark(bare)) if bare in NAMES else None
+        return info_of(benchmark(bare)) if bare in known() else None
 
     def check(self, task: Task) -> list[Problem]:
         problems = list(_settings_problems(task))
@@ -212,7 +212,7 @@ def _known(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
     """The datasets that there is a benchmark for, with their place in the spec."""
     for dataset in task.datasets:
         name = dataset.name.removeprefix(_PREFIX)
-        if dataset.definition is not None or name in NAMES:
+        if dataset.definition is not None or name in known():
             mark = benchmark(expanded(dataset.definition) if dataset.definition else name)
             yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, mark
 
@@ -222,9 +222,9 @@ def _settings_problems(task: Task) -> Iterator[Problem]:
     yield from option_problems(task.spec.options.get(NAME, {}))
     yield from _definition_problems(task)
     for dataset in task.datasets:
-        if dataset.definition is None and dataset.name.removeprefix(_PREFIX) not in NAMES:
+        if dataset.definition is None and dataset.name.removeprefix(_PREFIX) not in known():
             at = f"datasets[{task.spec.datasets.index(dataset)}].name"
-            hint = did_you_mean(dataset.name, NAMES) or f"there are: {', '.join(NAMES)}"
+            hint = did_you_mean(dataset.name, known()) or f"there are: {', '.join(known())}"
             yield Problem("", at, f"native has no benchmark {dataset.name!r}", hint)
     for at, dataset, mark in _readable(task):
         if dataset.prompt is not None and dataset.prompt.template is not None:
