@@ -15,7 +15,7 @@ from bridge.adapters.vlmevalkit.families import family_of
 from bridge.adapters.vlmevalkit.lines import RESULT, Left, read
 from bridge.adapters.vlmevalkit.options import BACKEND, KitOptions
 from bridge.adapters.vlmevalkit.records import Records, from_run
-from bridge.adapters.vlmevalkit.rows import Scores, rows_of, units_of
+from bridge.adapters.vlmevalkit.rows import Scores, explained, rows_of, units_of
 from bridge.adapters.vlmevalkit.translate import JOB, described, entry_of, env_of
 from bridge.backend import BenchmarkResult, Outcome, Task
 from bridge.report.schema import ResultRow
@@ -28,7 +28,7 @@ def result(outcome: Outcome, task: Task, dataset: DatasetSpec) -> BenchmarkResul
     options = read_options(task.spec, BACKEND, KitOptions)
     scorer = options.scorer.get(dataset.id, "exact") if entry.name == "custom_vqa" else None
     left = _left(outcome, dataset)
-    scores = Scores(left, family_of(entry, scorer), units_of(left, entry.circular))
+    scores = explained(Scores(left, family_of(entry, scorer), units_of(left, entry.circular and not entry.parts)))
     template = _template(outcome, task, dataset, left, scores)
     errors = (*told.errors(outcome, template, scores), *told.warnings(template, scores, options.split_thinking))
     records = Records(outcome.model, dataset.id, scores)

@@ -57,6 +57,8 @@ def family_of(entry: Entry, scorer: str | None) -> Family:
     """By the class that scores the dataset, and where that has several ways, by the dataset's name."""
     if scorer is not None:
         return Family(f"custom {scorer}", _by_hit(_CUSTOM[scorer]), (MetricInfo(_CUSTOM[scorer]),), kit_key="")
+    if entry.parts:
+        return Family("several datasets")
     if entry.circular:
         return Family("rotated choices", _rotated, (MetricInfo("circular_accuracy"),), kit_scale=1.0)
     by_name = _BY_NAME.get(entry.name)
@@ -94,6 +96,11 @@ def _by_column(column: str, metric: str, scale: float = 1.0) -> Callable[[Line],
 
 def _number(value: Any, metric: str) -> Mapping[str, float]:
     return {metric: float(value)} if isinstance(value, int | float) else {}
+
+
+def rate_in(column: str, scale: float) -> Family:
+    """Of a scorer that bridge knows nothing of: its overall value is the mean of a column that it wrote."""
+    return Family(f"rate of {column!r}", _by_column(column, "accuracy"), kit_key="", kit_scale=scale)
 
 
 _CUSTOM = {

@@ -12,6 +12,7 @@ from bridge.adapters.vlmevalkit.families import FromKit
 _OVERALL = "Overall"
 _NAMES = ("split", "Subject", "Task&Skill", "Category", "subject", "category", "Task")
 """Columns that say what a record is about."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
 _TELLING = ("overall", "average", "avg", "final", "acc", "score")
 _COUNTS = frozenset({"tot", "total", "count", "num", "n", "hit", "prefetch", "prefetch_rate"})
 
@@ -38,17 +39,21 @@ def overall(returned: Any, key: str, split: str | None = None) -> float | None:
 
 
 def numbers(returned: Any) -> Iterator[tuple[str, float]]:
-    """Every number with the path to it, ``dev | Overall``."""
+    """Every number with the path to it, ``dev | Overall``; the texts of a record say what it is about."""
     if isinstance(returned, list):
-        for at, record in enumerate(returned):
-            name = _about(record) if isinstance(record, Mapping) else str(at)
-            rest = {k: v for k, v in record.items() if v != name} if isinstance(record, Mapping) else record
-            yield from ((_joined("" if name == "none" else name, path), number) for path, number in numbers(rest))
+        for at, one in enumerate(returned):
+            texts, rest = _parted(one) if isinstance(one, Mapping) else ([str(at)], one)
+            yield from ((_joined(*texts, path), number) for path, number in numbers(rest))
     elif isinstance(returned, Mapping):
         for key, value in returned.items():
             yield from ((_joined(str(key), path), number) for path, number in numbers(value))
-    elif not isinstance(returned, bool) and re.fullmatch(r"-?\d+(\.\d+)?(e-?\d+)?", str(returned)):
+    elif not isinstance(returned, bool) and _NUMBER.fullmatch(str(returned)):
         yield "", float(returned)
+
+
+def _parted(record: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    texts = {key: value for key, value in record.items() if isinstance(value, str) and not _NUMBER.fullmatch(value)}
+    return [text for text in texts.values() if text != "none"], {k: v for k, v in record.items() if k not in texts}
 
 
 def quoted(paths: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bridge.adapters.vlmevalkit import kit_table
-from bridge.adapters.vlmevalkit.families import Family, FromKit
+from bridge.adapters.vlmevalkit.families import Family, FromKit, rate_in
 from bridge.adapters.vlmevalkit.lines import Left, Line
 from bridge.report.aggregate import MetricInfo, ScoredSample, aggregate
 from bridge.report.schema import ResultRow, Status
@@ -15,6 +15,8 @@ from bridge.report.schema import ResultRow, Status
 SPLITS = ("test", "validation", "val", "dev")
 """Of several splits the first of these that is there is quoted."""
 TOLERANCE = 1e-6
+COLUMNS = ("hit", "score", "correct", "match", "is_correct", "accuracy")
+"""Where scorers write whether a sample is right, the most telling first."""
 
 
 @dataclass(frozen=True)
@@ -205,26 +207,44 @@ def _why(scores: Scores) -> str:
     return f"{len(failed)} of {len(scores.units)} samples were not scored; first: {failed[0]}" if failed else ""
 
 
+def explained(scores: Scores) -> Scores:
+    """Where nothing is known of a scorer: its overall value may be the mean of a column of zeros and ones."""
+    if scores.family.score is not None or not scores.left.metrics or scores.left.error:
+        return scores
+    found = dict(kit_table.numbers(scores.left.metrics[0]))
+    overall = found[kit_table.quoted(list(found))] if found else None
+    first = [unit[0] for unit in scores.units if unit[0].repeat == 0 and not scores.why_not(unit)]
+    for column in COLUMNS:
+        values = [line.details.get(column) for line in first]
+        rates = [float(value) for value in values if isinstance(value, int | float) and 0 <= value <= 1]
+        if overall is None or not rates or len(rates) < len(values):
+            continue
+        for scale in (1.0, 100.0):
+            if abs(overall - scale * sum(rates) / len(rates)) <= TOLERANCE * scale:
+                return replace(scores, family=rate_in(column, scale))
+    return scores
+
+
 def _unknown(scores: Scores, template: ResultRow) -> list[ResultRow]:
-    """VLMEvalKit's own numbers under its own names; where its samples' scores explain the overall one, as a rate."""
+    """VLMEvalKit's own numbers under its own names; of datasets that are made of others, the mean is quoted."""
     values: dict[str, list[float]] = {}
     for returned in scores.left.metrics:
         for path, number in kit_table.numbers(returned):
             values.setdefault(path, []).append(number)
     if not values:
         return [_failed(scores, template, "VLMEvalKit's table holds no number")]
-    main = kit_table.quoted(list(values))
+    found = {path: sum(numbers) / len(numbers) for path, numbers in values.items()}
+    main = kit_table.quoted(list(found))
+    alike = [value for path, value in found.items() if path.rsplit("|", 1)[-1] == main.rsplit("|", 1)[-1]]
+    if scores.family.name == "several datasets" and len(alike) > 1:
+        main = f"mean of {main.rsplit('|', 1)[-1].strip()}"
+        found = {main: sum(alike) / len(alike), **found}
     counts = _counts(scores, None)
-    reason = _why(scores) or None
     status = Status.PARTIAL if counts["n_errors"] else Status.COMPLETE
-    shared = template.model_copy(update={**counts, "status": status, "reason": reason})
-    rows = [
-        _renamed(shared, MetricInfo(path or "value", "points", None, None), sum(numbers) / len(numbers)).model_copy(
-            update={"primary": path == main, "source": f"{template.source}: {path}"}
-        )
-        for path, numbers in values.items()
-    ]
-    return sorted(rows, key=lambda row: not row.primary)
+    shared = template.model_copy(update={**counts, "status": status, "reason": _why(scores) or None})
+    rows = [_renamed(shared, MetricInfo(path or "value", "points", None, None), value) for path, value in found.items()]
+    told = [row.model_copy(update={"source": f"{template.source}: {row.metric}"}) for row in rows]
+    return [row.model_copy(update={"primary": row.metric == (main or "value")}) for row in told]
 
 
 def _failed(scores: Scores, template: ResultRow, reason: str | None = None) -> ResultRow:

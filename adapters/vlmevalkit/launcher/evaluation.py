@@ -4,43 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import custom, kit, models, rows, standins, watch
+from . import kit, models, rows, standins, watch
 from .progress import Progress
+from .scoring import CALLS, WORK, NotScored, Scored, cell, score
 from .sources import AnyChecksum, Source, lay_out
 
 ALIAS = "model"
 """The model's name in VLMEvalKit's file names, where a name with a slash or a suffix would do harm."""
-WORK = Path("work")
 RESULT = Path("result.json")
 SAMPLES = Path("samples.jsonl")
-CALLS = Path("stand-ins.txt")
-MOST_PASSES = 4
 LMU_DATA = "LMUData"
-_GIVEN_UP = re.compile(r"[Aa]ll \d+ retries failed")
-
-
-class NotScored(Exception):
-    """The dataset as a whole has no score; one line for the user."""
-
-
-@dataclass
-class Scored:
-    """What VLMEvalKit made of the rows that it was given."""
-
-    metrics: Any = None
-    """What ``evaluate`` returned: a list of records, or a mapping."""
-    details: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Index → the columns that its scorer added to the predictions."""
-    extracted: dict[str, Any] = field(default_factory=dict)
-    hits: dict[str, float] = field(default_factory=dict)
-    unscored: dict[str, str] = field(default_factory=dict)
-    """Index → why a row that was answered has no score."""
 
 
 def evaluate(job: dict[str, Any], item: dict[str, Any], progress: Progress) -> None:
@@ -135,7 +113,7 @@ def _run(
         _infer(job, item, dataset, progress)
         progress.stage("score")
         unanswered = {key for key, one in models.asked.items() if one.error}
-        scored = _score(job, item, dataset, table, predictions, unanswered)
+        scored = score(job, item, dataset, table, predictions, unanswered)
         part |= {"metrics": scored.metrics, "borrowed": watch.notes.borrowed}
     except Exception as error:  # noqa: BLE001 - as above; what was answered is still written
         part["error"] = _told(error)
@@ -178,128 +156,7 @@ def _guarded(build: Any) -> Any:
     return build_prompt
 
 
-def _score(
-    job: dict[str, Any], item: dict[str, Any], dataset: Any, table: Any, predictions: Path, unanswered: set[str]
-) -> Scored:
-    """VLMEvalKit scores the rows that were answered; again without those whose score it drew or could not judge."""
-    lost = dict.fromkeys(rows.partners(table, item["group"], unanswered), "its group lost a sample that has no answer")
-    unscored: dict[str, str] = {}
-    for number in range(1, MOST_PASSES + 1):
-        kept = _keep(predictions, number, unanswered | lost.keys() | unscored.keys())
-        if kept is None:
-            raise NotScored(f"no sample has an answer that can be scored; first: {_first_reason(unscored)}")
-        notes = watch.fresh()
-        if item["scorer"]:
-            return _scored_by_us(job, item, table, unanswered)
-        metrics = _scored_by_kit(job, item, dataset, kept)
-        details = _details(kept)
-        flaws = _given_up(details) | notes.flaws
-        if watch.UNKNOWN in flaws:
-            raise NotScored(f"{flaws[watch.UNKNOWN]}, and it cannot be told for which samples")
-        if not flaws:
-            return Scored(metrics, details, notes.extracted, notes.hits, {**lost, **unscored})
-        unscored |= flaws
-        lost |= dict.fromkeys(
-            rows.partners(table, item["group"], set(unscored)), "its group lost a sample that has no score"
-        )
-    raise NotScored(f"after {MOST_PASSES} passes there are still scores that were not judged")
-
-
-def _scored_by_us(job: dict[str, Any], item: dict[str, Any], table: Any, unanswered: set[str]) -> Scored:
-    columns = [column for column in ("index", "question", "answer", "choices") if column in table]
-    records = {str(record["index"]): record for record in table[columns].astype(str).to_dict("records")}
-    answered = {key: record for key, record in records.items() if key not in unanswered}
-    custom.score_all(item["scorer"], answered, job["concurrency"])
-    notes = watch.notes
-    return Scored(extracted=notes.extracted, hits=notes.hits, unscored=notes.flaws)
-
-
-def _given_up(details: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Samples that a scorer gave 0, or nothing, after the judge's last try, by what it wrote into its log."""
-    return {
-        key: "the judge's verdict could not be read"
-        for key, columns in details.items()
-        if any(isinstance(text, str) and _GIVEN_UP.search(text) for text in columns.values())
-    }
-
-
-def _first_reason(unscored: dict[str, str]) -> str:
-    errors = [one.error for one in models.asked.values() if one.error]
-    return next(iter([*errors, *unscored.values()]), "unknown")
-
-
-def _keep(predictions: Path, number: int, without: set[str]) -> Path | None:
-    """The predictions without some rows, in a folder of their own from the second pass on; None where none is left."""
-    load, dump = kit.module("smp").load, kit.module("smp").dump
-    table = load(str(predictions))
-    left = table[~table["index"].astype(str).isin(without)]
-    if not len(left):
-        return None
-    if number == 1 and len(left) == len(table):
-        shutil.copy(predictions, WORK / f"all{predictions.suffix}")
-        return predictions
-    folder = WORK / f"pass{number}"
-    folder.mkdir()
-    dump(left, str(folder / predictions.name))
-    return folder / predictions.name
-
-
-def _scored_by_kit(job: dict[str, Any], item: dict[str, Any], dataset: Any, predictions: Path) -> Any:
-    """What ``evaluate`` returns, as plain data. Raises NotScored where it is no score."""
-    judge = {"model": item["judge_name"], "nproc": job["concurrency"], "retry": 1, "timeout": 600, "verbose": False}
-    models.use_judge(job["judge"] if item["judge"] == "judge" else None)
-    watch.scoring(True)
-    try:
-        returned = dataset.evaluate(str(predictions), **judge, **item["judge_args"])
-    finally:
-        watch.scoring(False)
-    if called := standins.calls(CALLS):
-        raise NotScored(f"its scorer needs {', '.join(called)}, which is not in this environment")
-    plain = _plain(returned)
-    if not plain:
-        raise NotScored("VLMEvalKit returned no score")
-    return plain
-
-
-def _plain(returned: Any) -> Any:
-    if hasattr(returned, "to_dict") and hasattr(returned, "columns"):
-        return [{str(k): _cell(v) for k, v in record.items()} for record in returned.to_dict("records")]
-    if isinstance(returned, dict):
-        return {str(key): _plain(value) for key, value in returned.items()}
-    if isinstance(returned, list | tuple):
-        return [_plain(value) for value in returned]
-    return _cell(returned)
-
-
-def _cell(value: Any) -> Any:
-    """A number, text or None, whatever kind of number it was; what is not a number is None."""
-    if hasattr(value, "item"):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if value == value else None
-    return str(value)
-
-
-def _details(predictions: Path) -> dict[str, dict[str, Any]]:
-    """What the scorer added to the predictions, from every table that it left beside them."""
-    known = set(kit.module("smp").load(str(predictions)).columns)
-    details: dict[str, dict[str, Any]] = {}
-    for path in sorted(predictions.parent.glob(f"{predictions.stem}_*")):
-        if path.suffix not in (".tsv", ".xlsx", ".csv"):
-            continue
-        table = kit.module("smp").load(str(path))
-        if "index" not in table or len(table) > 10 * len(models.asked):
-            continue
-        added = [column for column in table.columns if column not in known]
-        for record in table.to_dict("records"):
-            cells = {str(column): _cell(record[column]) for column in added}
-            details.setdefault(str(record["index"]), {}).update(cells)
-    return details
-
-
-_COLUMNS = ("answer", "category", "l2-category", "l2_category", "split", "question_type", "choices", "image_path")
+_COLUMNS = ("answer", "category", "l2-category", "l2_category", "split", "question_type", "SUB_DATASET")
 
 
 def _write_samples(item: dict[str, Any], table: Any, source: Source, scored: Scored, repeat: int, samples: Any) -> None:
@@ -310,9 +167,9 @@ def _write_samples(item: dict[str, Any], table: Any, source: Source, scored: Sco
         key = str(record["index"])
         one = models.asked.get(key) or models.Asked(error="it was never asked")
         line = {"index": key, "repeat": repeat, "group": group_of[key], **asdict(one)}
-        line["row"] = {column: _cell(record[column]) for column in meta}
+        line["row"] = {column: cell(record[column]) for column in meta}
         line["unscored"] = scored.unscored.get(key)
-        line["extracted"] = _cell(scored.extracted.get(key))
+        line["extracted"] = cell(scored.extracted.get(key))
         line["hit"] = scored.hits.get(key)
         line["details"] = scored.details.get(key, {})
         samples.write(json.dumps(line, ensure_ascii=False) + "\n")

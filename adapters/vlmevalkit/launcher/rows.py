@@ -39,6 +39,9 @@ def take_out_unanswerable(dataset: Any) -> dict[str, str]:
 def groups(data: Any, kind: str | None) -> dict[str, str]:
     """Index → group, both as text; without a kind each row is a group of its own."""
     indices = [str(index) for index in data["index"]]
+    if kind == "circular" and "original_index" in data:
+        parts, own = data["SUB_DATASET"], [int(at) % 1_000_000 for at in data["original_index"]]
+        return {index: f"{part}|{at}" for index, part, at in zip(indices, parts, own, strict=True)}
     if kind == "circular":
         own = data["g_index"] if "g_index" in data else [int(index) % 1_000_000 for index in data["index"]]
         return dict(zip(indices, map(str, own), strict=True))

@@ -79,6 +79,7 @@ def _link(found: Path, name: str, family: Any, lmu: Path, source: Source) -> Non
     target = lmu / f"{name}.tsv"
     if checksum == expected:
         target.symlink_to(found.resolve())
+        _link_pictures(found, lmu)
     else:
         source.official = False
         _place(tables.read(found), target, source)
@@ -86,6 +87,15 @@ def _link(found: Path, name: str, family: Any, lmu: Path, source: Source) -> Non
     legacy = lmu / url.rsplit("/", 1)[-1]
     if url and not legacy.exists():
         legacy.symlink_to(target)
+
+
+def _link_pictures(found: Path, lmu: Path) -> None:
+    """A table without a column of images names files that lie beside it."""
+    with found.open(encoding="utf-8-sig") as file:
+        columns = file.readline().rstrip("\n").replace('"', "").split("\t")
+    pictures = found.resolve().parent / "images"
+    if "image" not in columns and pictures.is_dir() and not (lmu / "images").exists():
+        (lmu / "images").symlink_to(pictures)
 
 
 def _place(table: tables.Table, target: Path, source: Source) -> None:

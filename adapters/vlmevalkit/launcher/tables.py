@@ -156,8 +156,9 @@ def _no_file(row: dict[str, str], folder: Path) -> str:
         return "" if not _leads_out(cell) else f"image_path {cell[:60]!r} leads out of the table's folder"
     if _leads_out(cell):
         return f"image_path {cell[:60]!r} leads out of the table's folder"
-    found = (folder / cell).resolve()
-    if not found.is_file() or not found.is_relative_to(folder.resolve()):
+    around = [(base / cell).resolve() for base in (folder, folder / "images")]
+    found = next((path for path in around if path.is_file() and path.is_relative_to(folder.resolve())), None)
+    if found is None:
         return f"image_path {cell[:60]!r} is no file in the table's folder"
     row["image_path"] = str(found)
     return ""
