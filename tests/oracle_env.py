@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bridge.backend import EnvSpec
 from bridge.envs import ensure
@@ -17,9 +20,14 @@ TIMEOUT_S = 300
 
 
 def oracle(name: str, imports: str, python: str = "3.11") -> Path:
-    """The interpreter of ``tests/locks/<name>.lock``'s environment."""
+    """The interpreter of ``tests/locks/<name>.lock``'s environment. Raises EnvError where it cannot be made."""
     spec = EnvSpec(f"test-{name}", LOCKS / f"{name}.lock", python, check=("-c", f"import {imports}"))
-    return asyncio.run(ensure(spec))
+    with pytest.MonkeyPatch.context() as patch:
+        # pyenv puts programs on the PATH that end with an error for every Python that is not switched on.
+        root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+        real = [str(folder) for folder in sorted(root.glob(f"versions/{python}.*/bin"))]
+        patch.setenv("PATH", os.pathsep.join([*real, os.environ["PATH"]]))
+        return asyncio.run(ensure(spec))
 
 
 def ask(python: Path, code: str, given: Any, folder: Path) -> Any:

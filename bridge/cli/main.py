@@ -28,6 +28,7 @@ VERBS = {
     "gate": Verb("bridge.cli.gate", "Decide by a policy whether a candidate may pass."),
     "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),
     "watch": Verb("bridge.cli.watch", "Evaluate a training's checkpoints as they appear."),
+    "export": Verb("bridge.cli.export", "Write a run in the format of another tool."),
     "serve": Verb("bridge.cli.serve", "Deploy a model and stay, or say what an endpoint can do."),
     "schema": Verb("bridge.cli.schema", "Print the JSON schema of the spec or of the report."),
     "doctor": Verb("bridge.cli.doctor", "Check that this machine has what bridge needs."),

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bridge.errors import Problem, SpecError, did_you_mean
-from bridge.report.compare_dataset import Column, How, compare_dataset, incomparable, samples_path
+from bridge.report.compare_dataset import Column, How, compare_dataset, incomparable
 from bridge.report.compare_schema import Against, Comparison, DatasetComparison, NotCompared, Suite, Verdict
 from bridge.report.compare_scores import Scores, read_scores
 from bridge.report.compare_settings import RowPair, differences
-from bridge.report.compare_sides import Selected, select
+from bridge.report.compare_sides import Selected, samples_path, select
 from bridge.report.multiple import holm
 from bridge.report.overview import is_overall
 from bridge.report.paired import Evidence, combined

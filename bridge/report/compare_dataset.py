@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -40,14 +39,6 @@ class How:
     """Pairs also where the same backend asked with another prompt."""
     flips: int = 20
     """How many lost and how many gained samples are told."""
-
-
-def samples_path(row: ResultRow, root: Path) -> Path | None:
-    """Where the row's samples are; None where there are none. Only what is in the run's own folder is read."""
-    if row.samples is None:
-        return None
-    path = (root / row.samples).resolve()
-    return path if path.is_file() and path.is_relative_to(root.resolve()) else None
 
 
 def incomparable(before: ResultRow, after: ResultRow) -> str:

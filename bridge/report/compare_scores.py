@@ -6,7 +6,6 @@ Texts are read again, by offset, for the few samples that are shown. Hashes hold
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -19,6 +18,7 @@ import orjson
 from bridge.errors import OutputError
 from bridge.report.estimate import HUGE
 from bridge.report.paired import Floats, Integers
+from bridge.report.prompt_text import plain_text
 from bridge.report.schema import SampleRecord
 
 UNPARSED, TRUNCATED, DOUBLED = 1, 2, 4
@@ -99,27 +99,6 @@ def score_in(scores: object, metric: str) -> float | None:
     if isinstance(value, (int, float)) and isfinite(value) and abs(value) < HUGE:
         return float(value)
     return None
-
-
-def plain_text(message_or_text: object) -> str:
-    """What a model was given, as one text, whether it was recorded as a text or as messages."""
-    if isinstance(message_or_text, str):
-        return message_or_text.strip()
-    if not isinstance(message_or_text, list):
-        return ""
-    messages = [message for message in message_or_text if isinstance(message, dict)]
-    if len(messages) == 1:
-        return "".join(_contents(messages[0])).strip()
-    return "\n".join(f"{message.get('role')}: {''.join(_contents(message)).strip()}" for message in messages)
-
-
-def _contents(message: dict[str, Any]) -> Iterator[str]:
-    content = message.get("content")
-    if isinstance(content, str):
-        yield content
-    for part in content if isinstance(content, list) else ():
-        text = part.get("text") if isinstance(part, dict) else None
-        yield text if isinstance(text, str) else _shown(part)
 
 
 def _shown(value: object) -> str:

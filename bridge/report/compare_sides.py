@@ -42,6 +42,14 @@ class Selected:
                 yield row
 
 
+def samples_path(row: ResultRow, root: Path) -> Path | None:
+    """Where the row's samples are; None where there are none. Only what is in the run's own folder is read."""
+    if row.samples is None:
+        return None
+    path = (root / row.samples).resolve()
+    return path if path.is_file() and path.is_relative_to(root.resolve()) else None
+
+
 def select(arguments: Sequence[str]) -> list[Selected]:
     """The sides, the baseline first. One run alone stands for its models, or else for its backends.
 
