@@ -80,9 +80,9 @@ def test_the_model_learnt_the_prompts_that_native_sends(questions: ModuleType) -
         assert messages_of(qa, qa.to_sample(row)) == [{"role": "user", "content": row["question"]}]
 
 
-def test_the_model_is_a_small_qwen2(questions: ModuleType) -> None:
+def test_the_model_is_a_small_qwen3() -> None:
     config = json.loads((FOLDER / "model" / "config.json").read_text(encoding="utf-8"))
-    assert (config["model_type"], config["architectures"]) == ("qwen2", ["Qwen2ForCausalLM"])
+    assert (config["model_type"], config["architectures"]) == ("qwen3", ["Qwen3ForCausalLM"])
     assert (FOLDER / "model" / "model.safetensors").stat().st_size <= 3_000_000
     assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= 3_200_000
     assert not list((FOLDER / "model").glob("*.bin")), "weights that run code when they are loaded"

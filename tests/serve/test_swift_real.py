@@ -29,7 +29,7 @@ def python() -> Path:
 
 
 def tiny(path: Path = WEIGHTS, **fields: Any) -> ModelSpec:
-    common: dict[str, Any] = {"model_type": "qwen2", "template": "qwen", "env": {"OMP_NUM_THREADS": "1"}}
+    common: dict[str, Any] = {"model_type": "qwen3", "template": "qwen", "env": {"OMP_NUM_THREADS": "1"}}
     return ModelSpec(name="tiny", deploy=DeploySpec(path=str(path), **{**common, **fields}))
 
 
@@ -97,7 +97,7 @@ async def test_a_port_that_somebody_else_has(tmp_path: Path, python: Path, monke
 async def test_what_it_dies_of_is_told(tmp_path: Path, python: Path) -> None:
     said = await failure_with(python, tiny(model_type=None, template=None), tmp_path)
     assert said.splitlines()[0].startswith("ms-swift with tiny ended with exit code 1 before it answered; ValueError")
-    assert "; set deploy.model_type to one of qwen2, qwen2_gte" in said.splitlines()[0]
+    assert "; set deploy.model_type to one of qwen3" in said.splitlines()[0]
 
 
 async def test_broken_weights(tmp_path: Path, python: Path) -> None:
@@ -122,7 +122,7 @@ async def test_a_trainings_folder_does_not_run_its_plugins(tmp_path: Path, pytho
     plugin = tmp_path / "plugin.py"
     plugin.write_text(f"import pathlib; pathlib.Path({str(ran)!r}).touch()\n", encoding="utf-8")
     (checkpoint / "args.json").write_text(
-        f'{{"model_type": "qwen2", "template": "qwen", "external_plugins": ["{plugin}"]}}', encoding="utf-8"
+        f'{{"model_type": "qwen3", "template": "qwen", "external_plugins": ["{plugin}"]}}', encoding="utf-8"
     )
     model = tiny(checkpoint, model_type=None, template=None)
     async with (
