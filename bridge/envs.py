@@ -71,6 +71,7 @@ async def ensure(spec: EnvSpec, *, progress: Progress | None = None) -> Path:
         async with _alone(path, say):
             if not _is_whole(path):
                 await asyncio.to_thread(_sweep, path)
+                await asyncio.to_thread(_sweep_abandoned, path.parent)
                 await build(spec, path, say)
     return _python(path)
 
@@ -129,6 +130,15 @@ def _sweep(path: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     if path.exists() and not _is_whole(path):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _sweep_abandoned(folder: Path) -> None:
+    """Deletes what killed builds of other environments left, such as of locks that nobody has any more."""
+    for left in folder.glob(".*.*.*"):
+        owner = folder / left.name[1:].rsplit(".", 2)[0]
+        with _lock_file(owner) as handle:
+            if _try_lock(handle):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ PR_SET_CHILD_SUBREAPER = 36
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SETTLE_S = 1.0
 """How long what the program left behind may take to end by itself (such as Python's resource tracker)."""
+PARENT_POLL_S = 2.0
 GIVE_UP_S = 10.0
 """A process that KILL does not end in this time is stuck in the kernel; nobody can wait for it."""
 
@@ -116,10 +117,16 @@ def watch(tree: Tree, control: socket.socket, wake: int, grace_s: float) -> None
 
 
 def _until_told_or_ended(tree: Tree, control: socket.socket, wake: int) -> None:
+    bridge = os.getppid()
     while tree.reap() and tree.status is None:
-        ready, _, _ = select.select([control.fileno(), wake], [], [])
-        if wake not in ready:
+        ready, _, _ = select.select([control.fileno(), wake], [], [], PARENT_POLL_S)
+        if control.fileno() in ready and wake not in ready:
             return
+        # A child that bridge forked may hold the other end open.
+        if os.getppid() != bridge:
+            return
+        if wake not in ready:
+            continue
         if set(os.read(wake, 4096)) - {signal.SIGCHLD}:
             return
 

@@ -209,6 +209,19 @@ async def test_killed_in_the_middle_the_next_one_makes_it(tmp_path: Path, spec: 
     assert left_aside() == []
 
 
+async def test_what_a_killed_build_of_an_older_lock_left_is_deleted(spec: EnvSpec) -> None:
+    left = envs.home() / "envs" / ".old-py3.11-0123456789ab.4242.deadbeef"
+    (left / "lib").mkdir(parents=True)
+    somebody_builds_it = env_path(spec).with_name("new-py3.11-0123456789ab")
+    kept = somebody_builds_it.with_name(f".{somebody_builds_it.name}.4243.deadbeef")
+    kept.mkdir()
+    with envs._lock_file(somebody_builds_it) as handle:
+        assert envs._try_lock(handle)
+        await ensure(spec)
+        assert not left.exists()
+        assert kept.exists()
+
+
 async def test_cancelled_in_the_middle_nothing_is_left(tmp_path: Path, spec: EnvSpec) -> None:
     spec = locked(tmp_path, "tinypkg==1.0\n", check=("-c", "import time; time.sleep(300)"))
     checking = asyncio.Event()

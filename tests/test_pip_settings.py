@@ -56,11 +56,22 @@ def test_nothing_set_changes_nothing() -> None:
     assert uv_variables({"PATH": "/bin"}, {}) == {}
 
 
+USERS = """
+[global]
+index_url = https://user/simple
+find-links =
+    /one
+    /two
+[install]
+timeout = 5
+"""
+
+
 def test_files_in_pips_order(tmp_path: Path) -> None:
     for folder, text in {
         "xdg/pip": "[global]\nindex-url = https://machine/simple\nretries = 9\n",
         "home/.pip": "[global]\nindex-url = https://legacy/simple\n",
-        "home/.config/pip": "[global]\nindex_url=https://user/simple\nfind-links =\n  /one\n  /two\n[install]\ntimeout=5\n",
+        "home/.config/pip": USERS,
     }.items():
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "pip.conf").write_text(text, encoding="utf-8")

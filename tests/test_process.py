@@ -208,6 +208,43 @@ async def test_nothing_outlives_a_bridge_that_is_killed(tmp_path: Path, mark: st
     assert await all_gone(mark)
 
 
+async def test_also_where_a_child_that_bridge_forked_lives_on(tmp_path: Path, mark: str) -> None:
+    """It holds bridge's end of the socket open, so that this never closes."""
+    bridge = """
+        import asyncio, os, sys, time
+        from pathlib import Path
+        from bridge.process import clean_env, run_process
+
+        def forks(line):
+            if os.fork() == 0:
+                time.sleep(300)
+            print("forked", flush=True)
+
+        folder, mark = Path(sys.argv[1]), sys.argv[2]
+        argv = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(300)", mark]
+        log = folder / "log.txt"
+        asyncio.run(run_process(argv, cwd=folder, env=clean_env({}), log=log, grace_s=0.3, on_line=forks))
+    """
+    argv = [sys.executable, "-c", textwrap.dedent(bridge), str(tmp_path), mark]
+    process = subprocess.Popen(argv, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    await asyncio.to_thread(process.stdout.readline)
+    below = watchdog.descendants(process.pid)
+    [forked] = [
+        pid for pid in alive(mark) if pid in below and b"asyncio.run" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    try:
+        until = time.monotonic() + 10
+        while alive(mark) != [forked] and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        assert alive(mark) == [forked]
+    finally:
+        os.kill(forked, signal.SIGKILL)
+
+
 async def test_a_killed_watchdog_takes_the_program_along(tmp_path: Path, mark: str) -> None:
     code = "import os, time; print(os.getppid(), flush=True); time.sleep(300)"
     ended = await python(code, tmp_path, mark, on_line=lambda line: os.kill(int(line), signal.SIGKILL))

@@ -56,7 +56,7 @@ async def test_it_answers_and_requests_are_batched(tmp_path: Path, python: Path)
         together_s = time.monotonic() - began
         assert one_by_one == together[:16]
         right = sum(text == str(a + b) for text, (a, b) in zip(together, PAIRS, strict=True))
-        print(f"{right}/100 right; {16 / alone_s:.0f} requests/s one by one, {100 / together_s:.0f} 16 at a time")
+        print(f"{right}/100 right; {16 / alone_s:.0f} requests/s one by one, {100 / together_s:.0f} with 16 at a time")
         assert right >= 97
         assert not served.died.is_set()
     assert processes(served.model) == []
