@@ -19,8 +19,8 @@ from server_thread import ServerThread, serving
 import bridge.plan
 from bridge.errors import OutputError, SpecError
 from bridge.report.schema import ErrorKind, Report, Status
-from bridge.runs import remake_report, run
 from bridge.rundir import RunDir
+from bridge.runs import remake_report, run
 from bridge.spec import TaskSpec
 
 
