@@ -134,11 +134,11 @@ def info_of(name: str) -> DatasetInfo | None:
 
 
 def _described(found: Entry) -> str:
-    parts = [f"{found.type} on {found.modality}"]
-    if found.judge == "required":
-        parts.append("needs a judge")
+    """Type, modality, environment, judge, and whether the answers are public."""
+    judge = {"none": "no judge", "optional": "judge optional", "required": "needs a judge"}[found.judge]
+    parts = [f"{found.type} on {found.modality}", judge, f"environment {found.env}" if found.env else ""]
     if found.answers == "withheld":
-        parts.append("its answers are not public: needs a table with answers")
+        parts.append("answers not public: needs a table with answers")
     if found.modality == "video":
         parts.append("needs its files, by 'path'")
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))

@@ -61,9 +61,9 @@ def quoted(paths: Sequence[str]) -> str:
     return min(paths, key=_how_unlikely)
 
 
-def _how_unlikely(path: str) -> tuple[bool, int, int, int, int]:
+def _how_unlikely(path: str) -> tuple[bool, bool, int, int, int, int]:
     leaf = path.rsplit("|", 1)[-1].strip().lower()
-    return leaf in _COUNTS, _rank(path.lower()), _rank(leaf), path.count("|"), len(path)
+    return leaf in _COUNTS, "(main)" not in leaf, _rank(path.lower()), _rank(leaf), path.count("|"), len(path)
 
 
 def _rank(text: str) -> int:
