@@ -38,7 +38,9 @@ def check(name: str) -> bool:
     print(f"\n== {name}: {' '.join([tool, *arguments])}", flush=True)
     started = time.monotonic()
     code = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
-    print(f"== {name}: {'passed' if code == 0 else f'FAILED with exit code {code}'}, {time.monotonic() - started:.0f} s")
+    print(
+        f"== {name}: {'passed' if code == 0 else f'FAILED with exit code {code}'}, {time.monotonic() - started:.0f} s"
+    )
     return code == 0
 
 
