@@ -152,3 +152,14 @@ def test_each_dataset_runs_where_its_scorer_can(tmp_path: Path) -> None:
 def test_names_that_no_backend_knows_are_refused() -> None:
     with pytest.raises(Unsupported, match="VLMEvalKit has no dataset 'MMStr'"):
         jobs(make_task(["MMStr"]), Endpoint("http://127.0.0.1:9/v1", "m"))
+
+
+def test_the_locks_pin_everything_and_hold_no_torch() -> None:
+    assert LEAN.lock is not None and FULL.lock is not None
+    lean, full = (
+        dict(line.split("==") for line in lock.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+        for lock in (LEAN.lock, FULL.lock)
+    )
+    assert lean["ms-vlmeval"] == full["ms-vlmeval"] == catalogue.version()
+    assert lean.items() <= full.items()
+    assert not {"torch", "torchvision", "transformers"} & full.keys()
