@@ -59,13 +59,16 @@ def ran(
         yield kit_run(task, model.server.base_url, tmp_path_factory.mktemp("run"), judge.base_url), model.server
 
 
-def test_mmbench_samples_as_by_hand(ran: Any, tmp_path: Path, kit_by_hand: Any) -> None:
+def test_mmbench_samples_as_by_hand(ran: Any, judge: FaultServer, tmp_path: Path, kit_by_hand: Any) -> None:
     results, server = ran
     shutil.copy(TSV / "MMBench_EN_samples.tsv", tmp_path / "samples.tsv")
-    found = kit_by_hand(server.base_url, tmp_path, tmp_path / "hand", "samples", judge_url="", judge="exact_matching")
-    judged = results.primary("mmbench")
-    assert (judged.n, judged.n_errors, judged.status) == (20, 0, "complete")
-    assert found["samples"]["metrics"]["split=none|Overall"] <= judged.value
+    shared = {"judge_url": judge.base_url, "judge": "judge"}
+    found = kit_by_hand(server.base_url, tmp_path, tmp_path / "hand", "samples", **shared)["samples"]["metrics"]
+    row = results.primary("mmbench")
+    assert (row.n, row.n_errors, row.status) == (20, 0, "complete")
+    assert row.value == pytest.approx(found["split=none|Overall"])
+    for subset in {sample.subset for sample in results.results["mmbench"].samples}:
+        assert results.row("mmbench", "accuracy", subset).value == pytest.approx(found[f"split=none|{subset}"])
 
 
 def test_mathvision_first_40_as_by_hand(ran: Any, judge: FaultServer, tmp_path: Path, kit_by_hand: Any) -> None:
