@@ -65,7 +65,7 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     for (kind, failure), failed in failures.items():
         where = f"{failed[0].subset}: " if failed[0].subset else ""
         count = sum(max(1, unit.samples * unit.repeats) for unit in failed) if kind == "stopped" else len(failed)
-        yield _error(outcome, one, _KINDS[kind], f"{where}{failure}", count)
+        yield _error(outcome, one, _kind(outcome, kind), f"{where}{failure}", count)
     unanswered = [why for unit in units for why in _failed_requests(unit, outcome.failed_marker)]
     if unanswered:
         message = f"samples were not answered; first: {unanswered[0]}"
@@ -73,6 +73,12 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     warnings = [*suspects(units, outcome.failed_marker), *_left_out(one, units), *_without_details(units)]
     for warning in warnings:
         yield _error(outcome, one, ErrorKind.WARNING, warning).model_copy(update={"hint": ""})
+
+
+def _kind(outcome: Outcome, kind: str) -> ErrorKind:
+    """A job that bridge stopped, or never started, is no failure of the framework; one that died by itself is."""
+    died = outcome.stopped is None and outcome.started_at and (outcome.exit_code != 0)
+    return ErrorKind.BACKEND if kind == "stopped" and died else _KINDS[kind]
 
 
 def _failed_requests(unit: Unit, marker: str) -> Iterator[str]:

@@ -207,6 +207,16 @@ def test_a_job_that_was_stopped_keeps_what_was_answered(complete: Recorded) -> N
     assert all("the model is gone" in (record.error or "") for record in records)
 
 
+@pytest.mark.parametrize(
+    ("started_at", "kind"), [("2026-11-21T12:00:00+00:00", ErrorKind.BACKEND), ("", ErrorKind.UNANSWERED)]
+)
+def test_a_job_that_was_killed_is_the_backends_failure(complete: Recorded, started_at: str, kind: ErrorKind) -> None:
+    """A job that was never started says nothing about the backend: its environment or its model was not to be had."""
+    complete.edit_unit("gsm8k", state="infer")
+    result = complete.collect(exit_code=None, reason="killed by signal 9", started_at=started_at)["gsm8k"]
+    assert [error.kind for error in result.errors] == [kind]
+
+
 @pytest.mark.parametrize(("stopped", "kind"), [("timeout", ErrorKind.UNANSWERED), (None, ErrorKind.BACKEND)])
 def test_a_job_without_a_ledger_says_how_it_ended(
     complete: Recorded, stopped: Literal["timeout"] | None, kind: ErrorKind
