@@ -58,6 +58,7 @@ async def connect(
     stop: StopSignal,
     gateway_concurrency: int,
     failed_marker: str,
+    warn: Callable[[str], None],
 ) -> AsyncIterator[Connection]:
     """Serves the model, and opens a gateway where ``gateway_concurrency`` is not 0.
 
@@ -75,8 +76,8 @@ async def connect(
             if not gateway_concurrency:
                 yield Connection(model, served, None)
                 return
-            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency, failed_marker) as gateway:
-                yield Connection(model, served, gateway)
+            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency, failed_marker, warn) as way:
+                yield Connection(model, served, way)
 
 
 @asynccontextmanager
@@ -88,8 +89,10 @@ async def _gateway(
     stop: StopSignal,
     concurrency: int,
     failed_marker: str,
+    warn: Callable[[str], None],
 ) -> AsyncIterator[Gateway]:
-    with RequestStore(rundir.requests) as store:
+    store = RequestStore(rundir.requests)
+    with _telling(store, warn):
         client = Client(
             served.base_url,
             api_key=served.api_key,
@@ -104,6 +107,17 @@ async def _gateway(
         async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:
             with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
                 yield gateway
+
+
+@contextmanager
+def _telling(store: RequestStore, warn: Callable[[str], None]) -> Iterator[None]:
+    """The store open; what it has to say about its file is passed on when it is closed."""
+    try:
+        with store:
+            yield
+    finally:
+        if store.warning:
+            warn(store.warning)
 
 
 @contextmanager

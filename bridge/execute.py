@@ -127,6 +127,7 @@ class Execution:
             stop=stop,
             gateway_concurrency=min(sum(shares), self.plan.spec.concurrency),
             failed_marker=self.failed_marker,
+            warn=lambda line: self.errors.append(ReportError(kind=ErrorKind.WARNING, message=line, model=model.name)),
         )
         async with AsyncExitStack() as stack:
             yield await self._unless_interrupted(stack.enter_async_context(opening))

@@ -172,6 +172,20 @@ def test_a_report_is_made_again_from_what_is_there(server: ServerThread, tmp_pat
     assert (tmp_path / "report.html").exists()
 
 
+def test_a_damaged_cache_is_set_aside_told_and_costs_no_more_than_its_answers(
+    server: ServerThread, tmp_path: Path
+) -> None:
+    server.server.rule = lambda body: Fault(status=400 if body["messages"][0]["content"] == "sums 3" else 200)
+    run(spec(server), output=tmp_path)
+    server.server.rule = None
+    requests = RunDir(tmp_path).requests
+    requests.write_bytes(b"not a database" * 1000)
+    report = run(spec(server), output=tmp_path)
+    assert report.status is Status.COMPLETE
+    assert any("requests.sqlite" in e.message for e in report.errors if e.kind is ErrorKind.WARNING)
+    assert list(tmp_path.glob("requests.sqlite.damaged*"))
+
+
 def test_several_models_are_columns_of_one_report(server: ServerThread, tmp_path: Path) -> None:
     endpoint = {"base_url": server.server.base_url, "probe": False}
     two = [{"name": name, "endpoint": endpoint} for name in ("base", "org/tuned")]
