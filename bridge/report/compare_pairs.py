@@ -12,8 +12,9 @@ from bridge.report.compare_scores import DOUBLED, Scores
 from bridge.report.paired import Floats, Integers
 from bridge.report.schema import ResultRow
 
-SAME_TARGETS = 0.95
-"""Samples are paired by their position only where so many of the targets agree."""
+SAME_TARGETS = 0.9
+"""Samples are paired by their position only where the targets agree so much more than by chance (Cohen's kappa)."""
+FEWEST_BY_POSITION = 8
 Mask = npt.NDArray[np.bool_]
 
 
@@ -95,7 +96,7 @@ def _matched(baseline: Scores, candidate: Scores) -> tuple[Integers, Integers, P
         before, after = _common(baseline.id, candidate.id)
         if len(before) and _agree(baseline.target[before], candidate.target[after]):
             return before, after, "id"
-    if len(baseline) == len(candidate) and _agree(baseline.target, candidate.target):
+    if len(baseline) == len(candidate) >= FEWEST_BY_POSITION and _agree(baseline.target, candidate.target):
         everything = np.arange(len(baseline))
         return everything, everything, "position"
     nothing = np.zeros(0, dtype=np.int64)
@@ -121,7 +122,11 @@ def _unique(values: Integers) -> bool:
 
 
 def _agree(before: Integers, after: Integers) -> bool:
-    return len(before) > 0 and float((before == after).mean()) >= SAME_TARGETS
+    """Whether these are the same samples, by their targets; targets that are all alike prove nothing."""
+    _, counts = np.unique(before, return_counts=True)
+    chance = float(((counts / len(before)) ** 2).sum())
+    same = float((before == after).mean())
+    return chance < 1 and (same - chance) / (1 - chance) >= SAME_TARGETS
 
 
 def _joined(*parts: Floats) -> Floats:

@@ -43,6 +43,10 @@ def _unlike(old: Mapping[str, str], new: Mapping[str, str], kind: Kind) -> dict[
     return {name: (old.get(name, _ABSENT), new.get(name, _ABSENT), kind) for name in names}
 
 
+_ABOUT = ("imported", "reported_metric")
+"""Settings of imported rows that say where they come from."""
+
+
 def _score_fields(row: ResultRow) -> dict[str, str]:
     fields: dict[str, Any] = {
         "backend": row.backend,
@@ -52,13 +56,15 @@ def _score_fields(row: ResultRow) -> dict[str, str]:
         "samples": row.n + row.n_errors,
         **dict(_flat(row.settings)),
     }
-    return {name: _shown(value) for name, value in fields.items() if value not in (None, {}, [], "")}
+    told = {name: value for name, value in fields.items() if name not in _ABOUT}
+    return {name: _shown(value) for name, value in told.items() if value not in (None, {}, [], "")}
 
 
 def _origin_fields(row: ResultRow) -> dict[str, str]:
     lock = (row.env_lock_sha256 or "")[:12]
     fields = {"backend_version": row.backend_version, "env_lock": lock, "status": row.status.value}
-    return {name: value for name, value in fields.items() if value}
+    about = {name: _shown(row.settings[name]) for name in _ABOUT if name in row.settings}
+    return {name: value for name, value in {**fields, **about}.items() if value}
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -236,6 +236,9 @@ def test_frameworks_with_ids_of_their_own_are_paired_by_position_where_targets_a
     shuffled = [record(str(at), "1", target="bcda"[at % 4]) for at in range(8)]
     other = write_run(tmp_path / "b", {("native", "arc"): ours, ("opencompass", "arc"): shuffled})
     assert "no sample id is on both sides (8 and 8 samples)" in refused(other)
+    alike = [[record(f"{name}{at}", "1", target="yes") for at in range(8)] for name in "ab"]
+    constant = write_run(tmp_path / "c", {("native", "arc"): alike[0], ("opencompass", "arc"): alike[1]})
+    assert "no sample id is on both sides" in refused(constant)
 
 
 def test_one_run_is_compared_model_by_model(tmp_path: Path) -> None:
