@@ -6,8 +6,6 @@ Without a connection this says so at once, where the libraries would go on tryin
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -82,6 +80,9 @@ def _reachable(hub: HubName, mark: Benchmark) -> None:
         "modelscope": f"https://{os.environ.get('MODELSCOPE_DOMAIN', 'www.modelscope.cn')}",
         "huggingface": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
     }[hub]
+    import urllib.error
+    import urllib.request
+
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_S).close()
     except urllib.error.HTTPError:

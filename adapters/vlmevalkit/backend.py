@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from bridge.adapters.vlmevalkit import catalogue, check, collect, translate
-from bridge.adapters.vlmevalkit.options import BACKEND
+from bridge.adapters.vlmevalkit import catalogue
+from bridge.adapters.vlmevalkit.environments import LEAN
+from bridge.adapters.vlmevalkit.names import BACKEND
 from bridge.backend import (
     FULL,
     BenchmarkResult,
@@ -39,7 +40,7 @@ _SUPPORT: Support = {
 
 class VLMEvalKitBackend:
     name = BACKEND
-    env: EnvSpec = translate.LEAN
+    env: EnvSpec = LEAN
     route: Literal["gateway", "direct"] = "gateway"
     on_failed_request: Literal["error", "placeholder"] = "error"
     support: Support = _SUPPORT
@@ -51,10 +52,16 @@ class VLMEvalKitBackend:
         return catalogue.info_of(name)
 
     def check(self, task: Task) -> list[Problem]:
+        from bridge.adapters.vlmevalkit import check
+
         return check.problems(task)
 
     def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
+        from bridge.adapters.vlmevalkit import translate
+
         return translate.jobs(task, endpoint)
 
     def collect(self, outcome: Outcome, task: Task) -> list[BenchmarkResult]:
+        from bridge.adapters.vlmevalkit import collect
+
         return [collect.result(outcome, task, dataset) for dataset in task.datasets]

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from bridge.adapters.vlmevalkit.options import BACKEND
+from bridge.adapters.vlmevalkit.names import BACKEND
 from bridge.backend import DatasetInfo
 
 DATA = Path(__file__).parent / "datasets.json"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bridge.adapters.asking.options import option_problems, read_options
 from bridge.adapters.vlmevalkit.catalogue import Entry, entry
-from bridge.adapters.vlmevalkit.options import BACKEND, KitOptions
+from bridge.adapters.vlmevalkit.names import BACKEND
+from bridge.adapters.vlmevalkit.options import KitOptions
 from bridge.backend import Task
 from bridge.errors import Problem, did_you_mean
 from bridge.spec import DatasetSpec

@@ -13,7 +13,8 @@ from bridge.adapters.vlmevalkit import told
 from bridge.adapters.vlmevalkit.catalogue import version
 from bridge.adapters.vlmevalkit.families import family_of
 from bridge.adapters.vlmevalkit.lines import RESULT, Left, read
-from bridge.adapters.vlmevalkit.options import BACKEND, KitOptions
+from bridge.adapters.vlmevalkit.names import BACKEND
+from bridge.adapters.vlmevalkit.options import KitOptions
 from bridge.adapters.vlmevalkit.records import Records, from_run
 from bridge.adapters.vlmevalkit.rows import Scores, explained, rows_of, units_of
 from bridge.adapters.vlmevalkit.translate import JOB, described, entry_of, env_of

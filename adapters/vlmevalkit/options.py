@@ -9,7 +9,6 @@ from pydantic import Field
 from bridge.adapters.asking.options import Options
 from bridge.spec import JsonObject
 
-BACKEND = "vlmevalkit"
 Scorer = Literal["exact", "containment", "numeric", "anls", "math", "judge"]
 
 

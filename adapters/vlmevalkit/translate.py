@@ -9,28 +9,19 @@ from typing import Any
 
 from bridge.adapters.asking.options import read_options
 from bridge.adapters.asking.request import JUDGE, MODEL, told
-from bridge.adapters.vlmevalkit.catalogue import Entry, entry, version
+from bridge.adapters.vlmevalkit.catalogue import Entry, entry
 from bridge.adapters.vlmevalkit.check import problems
-from bridge.adapters.vlmevalkit.launcher.standins import SCORERS, TORCH
-from bridge.adapters.vlmevalkit.options import BACKEND, KitOptions
+from bridge.adapters.vlmevalkit.environments import FULL, INSIDE, LEAN
+from bridge.adapters.vlmevalkit.names import BACKEND
+from bridge.adapters.vlmevalkit.options import KitOptions
 from bridge.backend import Endpoint, EnvSpec, Job, Task
 from bridge.errors import Unsupported
 from bridge.spec import DatasetSpec, GenerationSpec, JsonObject
 
-HERE = Path(__file__).parent
-INSIDE = HERE / "inside.py"
 JOB = "job.json"
 DEFAULT_FRAMES = 8
 PASSED_ON = ("LMUData", "HF_HOME", "HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY")
 """Where tables lie, and how the way to a hub leads, for tables that are not there."""
-
-
-def _env(name: str, lock: str, stand_ins: tuple[str, ...]) -> EnvSpec:
-    return EnvSpec(name, HERE / lock, check=(str(INSIDE), "--check", *stand_ins), version=version())
-
-
-LEAN = _env("vlmevalkit", "lean.lock", TORCH + SCORERS)
-FULL = _env("vlmevalkit-full", "full.lock", TORCH)
 
 
 def jobs(task: Task, endpoint: Endpoint) -> list[Job]:
