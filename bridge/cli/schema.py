@@ -14,13 +14,15 @@ from bridge.cli.ending import ended
 class Of(StrEnum):
     SPEC = "spec"
     REPORT = "report"
+    COMPARISON = "comparison"
+    GATE = "gate"
 
 
 @ended
 def command(
-    of: Annotated[Of, typer.Argument(help="Of what: the spec that bridge reads, or the report it writes.")],
+    of: Annotated[Of, typer.Argument(help="Of what: the spec that bridge reads, or what it says as JSON.")],
 ) -> None:
-    """Print the JSON schema of the spec or of the report."""
+    """Print the JSON schema of the spec, of the report, or of what `compare` and `gate` say with --json."""
     print(json.dumps(_schema(of), indent=2, ensure_ascii=False))
 
 
@@ -30,4 +32,12 @@ def _schema(of: Of) -> dict[str, Any]:
 
     if of is Of.REPORT:
         return report_schema()
+    if of is Of.COMPARISON:
+        from bridge.report.compare_schema import comparison_schema
+
+        return {"$schema": DIALECT, **comparison_schema()}
+    if of is Of.GATE:
+        from bridge.gate.schema import answer_schema
+
+        return {"$schema": DIALECT, **answer_schema()}
     return {"$schema": DIALECT, **TaskSpec.model_json_schema(mode="validation")}

@@ -12,7 +12,7 @@ from bridge.gate.policy_file import PolicySource
 from bridge.gate.requirements import Faults, differing, faults_of
 from bridge.gate.rule import Claim, Decision, Finding, Verdict, decide
 from bridge.gate.schema import DatasetAnswer, GateAnswer, PolicyInfo, State, SuiteAnswer
-from bridge.gate.wanted import Wanted, margin, row_problems, wanted
+from bridge.gate.wanted import Wanted, expired, margin, row_problems, wanted
 from bridge.gate.why import reasons
 from bridge.report.compare import Options, compare_sides, evidence_of
 from bridge.report.compare_dataset import How
@@ -66,6 +66,7 @@ def judge(source: PolicySource, baseline: Selected, candidate: Selected, today: 
         performance=numbers,
         differences=settings,
         not_in_policy=tuple(name for name in candidate.datasets() if name not in named),
+        expired_waivers=tuple(f"{one.dataset} (until {one.until})" for one in expired(source.policy, today)),
         why=tuple(
             reasons(suite, [*zip(datasets, (case.comparison for case in cases), strict=True)], numbers, settings)
         ),
@@ -108,6 +109,16 @@ def _row(side: Selected, dataset: str, metric: str | None) -> ResultRow | None:
 
 def _refuse_misfits(source: PolicySource, cases: Sequence[Case], baseline: Selected, candidate: Selected) -> None:
     problems = [
+        source.problem(
+            ("datasets", case.name),
+            f"{case.name} is there through {', '.join(side.columns(case.name))}",
+            f"say which, as {side.root}:{side.model}@{next(iter(side.columns(case.name)))}",
+        )
+        for case in cases
+        for side in (baseline, candidate)
+        if len(side.columns(case.name)) > 1
+    ]
+    problems += [
         problem
         for case in cases
         if (row := case.before or case.after) is not None

@@ -12,10 +12,13 @@ from bridge.report.compare_words import unpaired_words
 from bridge.report.schema import ResultRow
 from bridge.report.text import one_line
 
-_SAMPLING = {"temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "seed", "stop", "repeats"}
+_SAMPLING = {
+    *("temperature", "max_tokens", "top_p", "top_k", "min_p", "seed", "stop", "repeats", "extra_body"),
+    *("chat_template_kwargs", "reasoning_effort", "repetition_penalty", "presence_penalty", "frequency_penalty"),
+}
 _SAME: Mapping[Sameness, Callable[[str], bool]] = {
     "prompt": lambda name: name.split(".")[-1] in ("prompt", "prompt_template", "system", "chat_template"),
-    "generation": lambda name: name.split(".")[0] == "generation" or name.split(".")[-1] in _SAMPLING,
+    "generation": lambda name: name.split(".")[0] in _SAMPLING,
     "few_shot": lambda name: name == "num_fewshot",
     "limit": lambda name: name in ("limit", "samples", "subsets"),
     "judge": lambda name: name.split(".")[0].startswith("judge"),

@@ -88,6 +88,7 @@ class GateAnswer(_Part):
     """Settings that are to be the same and are not."""
     not_in_policy: tuple[str, ...]
     """Datasets of the runs that the policy does not name."""
+    expired_waivers: tuple[str, ...]
     why: tuple[str, ...]
     """The reasons for the verdict, and where to look first."""
 

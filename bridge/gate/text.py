@@ -43,6 +43,8 @@ def _text(answer: GateAnswer) -> Iterator[str]:
         yield f"{number.name}  {_number(number)}"
     if answer.not_in_policy:
         yield f"not in the policy: {', '.join(answer.not_in_policy)}"
+    if answer.expired_waivers:
+        yield f"waivers that have ended: {', '.join(answer.expired_waivers)}"
     yield from (f"why: {reason}" for reason in answer.why)
     if answer.verdict == "INCONCLUSIVE" and answer.exit_code == 0:
         yield f"the policy lets this pass (on_inconclusive: {answer.policy.on_inconclusive})"

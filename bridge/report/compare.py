@@ -189,7 +189,9 @@ def _with_verdict(one: DatasetComparison, p_holm: float) -> DatasetComparison:
 
 
 def _suite(datasets: Sequence[DatasetComparison]) -> Suite | None:
-    fractions = [one for one in datasets if one.unit == "fraction" and one.higher_is_better]
+    # Through a second backend the same samples would count twice.
+    first = {one.dataset: one for one in reversed(datasets)}
+    fractions = [one for one in first.values() if one.unit == "fraction" and one.higher_is_better]
     if len(fractions) < 2:
         return None
     difference = sum(one.difference for one in fractions) / len(fractions)

@@ -9,6 +9,7 @@ from bridge.report.compare_words import (
     change_words,
     headline,
     interval_words,
+    name_of,
     p_words,
     remarks,
     suite_words,
@@ -50,15 +51,14 @@ def _numbers(against: Against) -> Iterator[str]:
     yield f"| {' | '.join(names)} | |"
     yield "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---|"
     for one in against.datasets:
-        yield f"| {' | '.join(_cells(one))} | {_VERDICT[one.verdict]} |"
+        yield f"| {' | '.join(_cells(one, against))} | {_VERDICT[one.verdict]} |"
     yield ""
     if against.suite is not None:
         yield from (f"{suite_words(against)}.", "")
 
 
-def _cells(one: DatasetComparison) -> Iterator[str]:
-    backends = dict.fromkeys((one.baseline_backend, one.candidate_backend))
-    yield escaped(one.dataset if len(backends) == 1 else f"{one.dataset} ({' → '.join(backends)})")
+def _cells(one: DatasetComparison, against: Against) -> Iterator[str]:
+    yield escaped(name_of(one, against))
     yield f"{one.n:,}"
     yield value_words(one.baseline, one.unit)
     yield value_words(one.candidate, one.unit)
@@ -71,7 +71,9 @@ def _cells(one: DatasetComparison) -> Iterator[str]:
 
 
 def _remarks(against: Against) -> Iterator[str]:
-    lines = [f"- {escaped(one.dataset)}: {escaped(text, 500)}" for one in against.datasets for text in remarks(one)]
+    lines = [
+        f"- {escaped(name_of(one, against))}: {escaped(text, 500)}" for one in against.datasets for text in remarks(one)
+    ]
     lines += [f"- not compared: {escaped(one.dataset)}: {escaped(one.reason, 500)}" for one in against.not_compared]
     yield from lines
     if lines:

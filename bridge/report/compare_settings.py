@@ -32,9 +32,16 @@ def differences(baseline: Selected, candidate: Selected, rows: Sequence[RowPair]
 
 
 def _row_differences(before: ResultRow, after: ResultRow) -> dict[str, tuple[str, str, Kind]]:
-    return {
+    found = {
         **_unlike(_score_fields(before), _score_fields(after), "score"),
         **_unlike(_origin_fields(before), _origin_fields(after), "origin"),
+    }
+    if before.backend == after.backend:
+        return found
+    # What only one of two frameworks has a setting for is its own way of working.
+    return {
+        name: (old, new, "origin" if _ABSENT in (old, new) and name not in _COMMON else kind)
+        for name, (old, new, kind) in found.items()
     }
 
 
@@ -45,6 +52,10 @@ def _unlike(old: Mapping[str, str], new: Mapping[str, str], kind: Kind) -> dict[
 
 _ABOUT = ("imported", "reported_metric")
 """Settings of imported rows that say where they come from."""
+_SAMPLING = ("temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "repeats")
+_COMMON = {"backend", "metric", "split", "num_fewshot", "samples", "limit", "average", "judge", "subsets", *_SAMPLING}
+"""What every framework has, whatever it calls it."""
+_ALIASES = {"max_out_len": "max_tokens", "max_completion_tokens": "max_tokens", "max_new_tokens": "max_tokens"}
 
 
 def _score_fields(row: ResultRow) -> dict[str, str]:
@@ -70,9 +81,9 @@ def _origin_fields(row: ResultRow) -> dict[str, str]:
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+            yield from _flat(value, "" if name == "generation" else f"{prefix}{name}.")
+        elif not name.endswith("_value"):  # a framework's own number of the result
+            yield _ALIASES.get(f"{prefix}{name}", f"{prefix}{name}"), value
 
 
 def _run_differences(baseline: Selected, candidate: Selected) -> Iterator[SettingDifference]:

@@ -14,6 +14,7 @@ from bridge.report.compare_words import (
     change_words,
     headline,
     interval_words,
+    name_of,
     p_words,
     remarks,
     subset_caption,
@@ -35,14 +36,14 @@ def comparison_table(comparison: Comparison) -> RenderableType:
 def _against(comparison: Comparison, against: Against) -> Iterator[RenderableType]:
     yield Text(f"{visible(against.candidate.label)} against {visible(comparison.baseline.label)}", style="bold")
     yield from _settings(against)
-    yield _numbers(against.datasets)
+    yield _numbers(against)
     yield Text(visible(headline(against)))
     if against.suite is not None:
         yield Text(suite_words(against))
     for left in against.not_compared:
         yield Text(f"not compared: {visible(left.dataset)}: {visible(left.reason)}", style="yellow")
     for one in against.datasets:
-        yield from _details(one)
+        yield from _details(one, against)
     yield Text()
 
 
@@ -62,15 +63,15 @@ def _settings(against: Against) -> Iterator[RenderableType]:
     yield table
 
 
-def _numbers(datasets: Sequence[DatasetComparison]) -> Table:
+def _numbers(against: Against) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("dataset", overflow="fold")
     for name in ("pairs", "baseline", "candidate", "difference", "95 % interval", "p", "p (Holm)", "won", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
-    for one in datasets:
+    for one in against.datasets:
         cells = (
-            _name(one),
+            _name(one, against),
             f"{one.n:,}",
             value_words(one.baseline, one.unit),
             value_words(one.candidate, one.unit),
@@ -85,20 +86,17 @@ def _numbers(datasets: Sequence[DatasetComparison]) -> Table:
     return table
 
 
-def _name(one: DatasetComparison) -> str:
-    through = (
-        "" if one.baseline_backend == one.candidate_backend else f" ({one.baseline_backend} → {one.candidate_backend})"
-    )
+def _name(one: DatasetComparison, against: Against) -> str:
     lower = "" if one.higher_is_better else " (lower is better)"
-    return visible(f"{one.dataset}{through}{lower}")
+    return visible(f"{name_of(one, against)}{lower}")
 
 
-def _details(one: DatasetComparison) -> Iterator[RenderableType]:
+def _details(one: DatasetComparison, against: Against) -> Iterator[RenderableType]:
     told = list(remarks(one))
     if not told and not one.flips_lost and not one.flips_gained:
         return
     yield Text()
-    yield Text(visible(one.dataset), style="bold")
+    yield Text(visible(name_of(one, against)), style="bold")
     for line in told:
         yield Text(f"  {visible(line)}")
     if one.subsets:

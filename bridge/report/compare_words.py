@@ -10,13 +10,11 @@ from bridge.report.compare_schema import (
     DatasetComparison,
     Noise,
     Reason,
-    SettingDifference,
     Unpaired,
 )
 from bridge.report.numbers import NO_VALUE
 from bridge.report.text import plural, visible
 
-NOT_THE_SAME: dict[str, str] = {"prompt": "the prompts", "limit": "the limits", "samples": "the samples"}
 _UNPAIRED = {
     "error_in_baseline": "no score in the baseline",
     "error_in_candidate": "no score in the candidate",
@@ -60,12 +58,20 @@ def title(comparison: Comparison) -> str:
     return f"{names} against {comparison.baseline.label}"
 
 
+def name_of(one: DatasetComparison, against: Against) -> str:
+    """The dataset, with its backend where it is there through several."""
+    if one.baseline_backend != one.candidate_backend:
+        return f"{one.dataset} ({one.baseline_backend} → {one.candidate_backend})"
+    several = sum(other.dataset == one.dataset for other in against.datasets) > 1
+    return f"{one.dataset} ({one.baseline_backend})" if several else one.dataset
+
+
 def headline(against: Against) -> str:
     """One sentence: is it real, how big, where."""
     if not against.datasets:
         return "nothing could be compared"
-    worse = [one.dataset for one in against.datasets if one.verdict == "worse"]
-    better = [one.dataset for one in against.datasets if one.verdict == "better"]
+    worse = [name_of(one, against) for one in against.datasets if one.verdict == "worse"]
+    better = [name_of(one, against) for one in against.datasets if one.verdict == "better"]
     parts = [f"worse on {_listed(worse)}"] if worse else []
     parts += [f"better on {_listed(better)}"] if better else []
     rest = len(against.datasets) - len(worse) - len(better)
@@ -80,12 +86,6 @@ def suite_words(against: Against) -> str:
         return ""
     change, interval = change_words(suite.difference, "fraction"), interval_words(suite.ci95, "fraction")
     return f"mean over {suite.datasets} datasets: {change} {interval}"
-
-
-def warnings(against: Against) -> list[str]:
-    """What should be known before a number is read."""
-    told = [f"{_where(one)}{one.name}: {one.baseline} → {one.candidate}" for one in against.differences]
-    return [text for text, one in zip(told, against.differences, strict=True) if one.kind == "score"]
 
 
 def lines(text: str) -> str:
@@ -166,7 +166,3 @@ def _signed(value: float, unit: str) -> str:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
-
-
-def _where(one: SettingDifference) -> str:
-    return f"{one.dataset} " if one.dataset else ""

@@ -114,6 +114,7 @@ def test_a_waiver_holds_until_its_day(tmp_path: Path) -> None:
     assert of(answer, "d2").waived == "until 2026-11-20: data error, Li"
     late = answered(tmp_path, {"waivers": [{**waiver, "until": "2026-11-19"}]})
     assert (late.verdict, of(late, "d2").waived) == ("NO-GO", "")
+    assert late.expired_waivers == ("d2 (until 2026-11-19)",)
 
 
 def test_a_dataset_that_the_candidate_lacks_stops_it(tmp_path: Path) -> None:
@@ -160,6 +161,7 @@ def test_a_loss_that_is_shown_stops_it_also_where_samples_are_lost(tmp_path: Pat
         ({"prompt_template": "x"}, "INCONCLUSIVE"),
         ({"dataset_revision": "x"}, "INCONCLUSIVE"),
         ({"note": "x"}, "GO"),
+        ({"max_out_len": 5}, "INCONCLUSIVE"),
     ],
 )
 def test_settings_that_must_be_the_same(tmp_path: Path, settings: dict[str, Any], verdict: str) -> None:
@@ -283,6 +285,12 @@ def test_a_more_exact_name_wins(tmp_path: Path) -> None:
     policy = {"datasets": {"d*": {"max_drop": 0.2}, "d1": {"max_drop": 0.1}, "d?": {"tier": "critical"}}}
     answer = judged(tmp_path, policy, suite(SAME), suite(SAME))
     assert [(one.tier, one.margin) for one in answer.datasets[:2]] == [("critical", 0.2), ("critical", 0.1)]
+
+
+def test_a_dataset_through_two_backends_is_not_decided_by_chance(tmp_path: Path) -> None:
+    both = {("native", "d"): SAME, ("opencompass", "d"): SAME}
+    with pytest.raises(SpecError, match=r"d is there through native, opencompass \(say which, as .*:qwen@native\)"):
+        judged(tmp_path, {}, both, both)
 
 
 def test_unparsed_answers_are_named_as_the_place_to_look(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bridge.errors import OutputError, SpecError
 from bridge.report.compare import Options, compare
 from bridge.report.compare_dataset import How
 from bridge.report.compare_schema import Comparison, DatasetComparison
+from bridge.report.compare_words import headline
 from bridge.report.schema import SampleRecord
 
 
@@ -142,11 +143,31 @@ def test_what_differs_in_the_settings_comes_with_its_kind(tmp_path: Path) -> Non
         model="b",
     )
     found = {(one.name, one.dataset): one for one in compared(a, b).against[0].differences}
-    assert found["generation.top_p", None].kind == "score"
+    assert found["top_p", None].kind == "score"
     assert (found["num_fewshot", None].baseline, found["num_fewshot", None].candidate) == ("–", "5")
     assert found["samples", "e"].candidate == "3"
     assert found["model", None].kind == "subject"
     assert ("limit", None) not in found
+
+
+def test_settings_of_two_frameworks_are_called_by_one_name(tmp_path: Path) -> None:
+    a = write_run(tmp_path / "a", {"d": marks("10")}, settings={"temperature": 0.0, "max_tokens": 5, "scorer": "math"})
+    theirs = {"generation": {"temperature": 0.0}, "max_out_len": 9, "evaluator": "Gsm8k", "opencompass_value": 50.0}
+    b = write_run(tmp_path / "b", {("opencompass", "d"): marks("10")}, settings=theirs, model="b")
+    found = {one.name: (one.baseline, one.candidate, one.kind) for one in compared(a, b).against[0].differences}
+    assert found["max_tokens"] == ("5", "9", "score")
+    assert found["scorer"] == ("math", "–", "origin")
+    assert found["evaluator"] == ("–", "Gsm8k", "origin")
+    assert "temperature" not in found and "opencompass_value" not in found
+
+
+def test_a_dataset_through_two_backends_has_two_names_and_counts_once(tmp_path: Path) -> None:
+    both = {("native", "d"): marks("1" * 30), ("opencompass", "d"): marks("1" * 30), "e": marks("1" * 30)}
+    worse = {**both, ("native", "d"): marks("0" * 15 + "1" * 15), ("opencompass", "d"): marks("0" * 15 + "1" * 15)}
+    a, b = write_run(tmp_path / "a", both), write_run(tmp_path / "b", worse, model="b")
+    (against,) = compared(a, b).against
+    assert headline(against) == "worse on d (native), d (opencompass); no difference shown on 1 dataset"
+    assert against.suite is not None and (against.suite.datasets, against.suite.difference) == (2, -0.25)
 
 
 def test_many_datasets_are_corrected_by_holm_and_averaged(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import product
 from math import comb
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,3 +157,11 @@ def test_the_mean_of_independent_differences() -> None:
     assert (whole.estimate, whole.stderr, whole.df) == (0.0, pytest.approx(0.025), float("inf"))
     few = combined([Evidence(0.1, 0.03, 9), Evidence(-0.1, 0.03, 9)], [0.5, 0.5])
     assert few.df == pytest.approx(18)
+
+
+@pytest.mark.parametrize(("n", "churn"), [(30, 0.1), (30, 0.3), (164, 0.05), (1319, 0.05)])
+def test_the_interval_holds_the_truth_as_often_as_it_says(n: int, churn: float) -> None:
+    draw = np.random.default_rng(n)
+    flips = draw.multinomial(n, [churn / 2, churn / 2, 1 - churn], size=4000)
+    held = [low <= 0 <= high for low, high in (bonett_price(n, int(up), int(down)) for up, down, _ in flips)]
+    assert 0.94 <= sum(held) / len(held) <= 0.998
