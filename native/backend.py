@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from string import Formatter
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bridge.backend import (
     FULL,
@@ -40,9 +40,12 @@ from bridge.native.job import (
     NativeJob,
 )
 from bridge.native.locate import find_sources, has_examples
-from bridge.native.options import NativeOptions, option_problems, read_options
 from bridge.native.readers import DataError
-from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec, expanded
+
+if TYPE_CHECKING:
+    # Listing needs neither; a spec, and the options in it, are there only where a task is.
+    from bridge.native.options import NativeOptions
+    from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec
 
 NAME = "native"
 _PREFIX = f"{NAME}:"
@@ -180,7 +183,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
     path = _path(task, dataset, mark)
     return DatasetJob(
         id=dataset.id,
-        benchmark=expanded(dataset.definition) if dataset.definition else mark.name,
+        benchmark=_expanded(dataset.definition) if dataset.definition else mark.name,
         path=None if path is None else str(path.absolute()),
         subsets=dataset.subsets,
         split=dataset.split or mark.split,
@@ -199,12 +202,20 @@ def _path(task: Task, dataset: DatasetSpec, mark: Benchmark) -> Path | None:
     return task.spec.path_of(dataset.model_copy(update={"name": mark.name}))
 
 
+def _expanded(text: str) -> str:
+    from bridge.spec import expanded
+
+    return expanded(text)
+
+
 def _store(spec: TaskSpec) -> str:
     """The run's cache, seen from the job's folder (``rundir``): a run with several models has a folder for each."""
     return "../" * (2 if len(spec.all_models) == 1 else 3) + "requests.sqlite"
 
 
 def _options(spec: TaskSpec) -> NativeOptions:
+    from bridge.native.options import read_options
+
     return read_options(spec.options.get(NAME, {}))
 
 
@@ -213,12 +224,14 @@ def _known(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
     for dataset in task.datasets:
         name = dataset.name.removeprefix(_PREFIX)
         if dataset.definition is not None or name in known():
-            mark = benchmark(expanded(dataset.definition) if dataset.definition else name)
+            mark = benchmark(_expanded(dataset.definition) if dataset.definition else name)
             yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, mark
 
 
 def _settings_problems(task: Task) -> Iterator[Problem]:
     """What no data could mend."""
+    from bridge.native.options import option_problems
+
     yield from option_problems(task.spec.options.get(NAME, {}))
     yield from _definition_problems(task)
     for dataset in task.datasets:
@@ -252,7 +265,7 @@ def _definition_problems(task: Task) -> Iterator[Problem]:
         if dataset.definition is None:
             continue
         at = f"datasets[{task.spec.datasets.index(dataset)}].definition"
-        path = expanded(dataset.definition)
+        path = _expanded(dataset.definition)
         if not is_file(path):
             yield Problem("", at, f"{path}: is to be a .py or .yaml file")
             continue
