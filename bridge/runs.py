@@ -10,8 +10,9 @@ from bridge.errors import OutputError, Problem, SpecError
 from bridge.manifest import begin, read_manifest
 from bridge.plan import Plan, make_plan, recorded_plan
 from bridge.progress import Silent, Watcher
+from bridge.report.read import read_report
 from bridge.report.schema import Report, Status
-from bridge.report.write import read_report, write_report
+from bridge.report.write import write_report
 from bridge.rundir import RunDir
 from bridge.spec import TaskSpec
 from bridge.spec_file import dump_spec, recorded_spec

@@ -14,9 +14,9 @@ from bridge.errors import EnvError, OutputError, Problem, SpecError, did_you_mea
 from bridge.export import FORMATS
 from bridge.report.compare_sides import samples_path
 from bridge.report.overview import is_overall
+from bridge.report.read import read_report
 from bridge.report.schema import ModelInfo, Report, ResultRow, SampleRecord
 from bridge.report.text import one_line, plural
-from bridge.report.write import read_report
 from bridge.rundir import slug
 
 NO_MODEL = ModelInfo(name="", source="", engine="unknown")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from bridge.errors import Problem, SpecError, did_you_mean
 from bridge.report.compare_schema import Side
+from bridge.report.read import read_report
 from bridge.report.schema import Report, ResultRow
-from bridge.report.write import read_report
 
 IMPORTED = "imported"
 """``ModelInfo.engine`` of results that bridge has not made."""

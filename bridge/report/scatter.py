@@ -12,8 +12,8 @@ from math import ceil, floor, log10
 from pathlib import Path
 
 from bridge.errors import OutputError
+from bridge.report.read import samples
 from bridge.report.schema import ResultRow, SampleRecord
-from bridge.report.write import samples
 
 SIDE = 320.0
 MARGIN = 42.0

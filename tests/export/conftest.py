@@ -8,8 +8,8 @@ import pytest
 from fakes import HOSTILE, make_model, make_row
 from runs import marks, record, write, write_run
 
+from bridge.report.read import read_report
 from bridge.report.schema import SampleRecord
-from bridge.report.write import read_report
 
 
 @pytest.fixture

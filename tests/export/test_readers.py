@@ -13,7 +13,7 @@ from oracle_env import run as run_python
 from runs import write
 
 from bridge.export.source import export
-from bridge.report.write import read_report
+from bridge.report.read import read_report
 
 pytestmark = pytest.mark.env
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,8 @@ import pytest
 
 from bridge.errors import SpecError
 from bridge.imports.found import import_run
+from bridge.report.read import samples
 from bridge.report.schema import SampleRecord
-from bridge.report.write import samples
 
 
 def written(root: Path, files: Mapping[str, Any]) -> Path:

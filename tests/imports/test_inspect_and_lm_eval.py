@@ -16,8 +16,8 @@ from bridge.export.source import export
 from bridge.imports.found import import_run
 from bridge.report.compare import Options, compare
 from bridge.report.compare_schema import DatasetComparison
+from bridge.report.read import samples
 from bridge.report.schema import Report, SampleRecord
-from bridge.report.write import samples
 
 
 def imported(framework: str, path: Path, folder: Path) -> tuple[Report, list[SampleRecord]]:

@@ -10,8 +10,8 @@ import pytest
 
 from bridge.errors import SpecError
 from bridge.imports.found import import_run
+from bridge.report.read import samples
 from bridge.report.schema import Report, SampleRecord
-from bridge.report.write import samples
 
 ROWS = {
     str(at): {"origin_prompt": [{"role": "HUMAN", "prompt": f"q{at}"}], "prediction": f"It is {at}", "gold": str(at)}

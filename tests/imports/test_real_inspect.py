@@ -8,7 +8,7 @@ import pytest
 from oracle_env import ask, oracle
 
 from bridge.imports.found import import_run
-from bridge.report.write import samples
+from bridge.report.read import samples
 
 pytestmark = pytest.mark.env
 CODE = """

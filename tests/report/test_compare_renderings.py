@@ -15,7 +15,7 @@ from bridge.report.compare import Options, compare
 from bridge.report.compare_html import comparison_html, scale_of
 from bridge.report.compare_markdown import comparison_markdown
 from bridge.report.compare_schema import Comparison
-from bridge.report.write import read_report
+from bridge.report.read import read_report
 
 
 def compared(*arguments: object) -> Done:

@@ -10,8 +10,9 @@ from fakes import make_record, make_report, make_row, write_samples
 
 from bridge.errors import OutputError
 from bridge.report.json_schema import report_schema, sample_schema
+from bridge.report.read import read_report, samples
 from bridge.report.schema import ReportError
-from bridge.report.write import read_report, report_json, sample_line, samples, write_report
+from bridge.report.write import report_json, sample_line, write_report
 from bridge.rundir import RunDir
 
 
