@@ -1,0 +1,1 @@
+"""Arena: models compared on the same questions by judges, and what can be concluded from it."""
