@@ -16,11 +16,13 @@ import orjson
 from markupsafe import Markup
 
 from bridge.report.embed import Embedded, embedded
+from bridge.report.language import translator
 from bridge.report.numbers import duration_text, interval_text, value_text
 from bridge.report.overview import duration_s, headline, is_overall, primary_rows
 from bridge.report.plot import Axis, axis_for, axis_key, bar
 from bridge.report.scatter import Scatter, scatter
 from bridge.report.schema import ErrorKind, Report, ResultRow
+from bridge.report.sections import sections_of
 from bridge.report.text import visible, well_formed
 
 TEMPLATES = "bridge.report.templates"
@@ -38,7 +40,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Section:
+class DatasetSection:
     """All about one dataset."""
 
     dataset: str
@@ -72,16 +74,7 @@ def render_html(report: Report, root: Path) -> str:
         environment()
         .get_template("report.html")
         .render(
-            report=report,
-            headline=headline(report),
-            duration=_duration(report),
-            faults=[error for error in report.errors if error.kind is not ErrorKind.WARNING],
-            warnings=[error for error in report.errors if error.kind is ErrorKind.WARNING],
-            charts=charts(primary_rows(report)),
-            sections=sections(report, root),
-            backends={row.backend: row.backend_version for row in report.results},
-            many_models=len({row.model for row in report.results}) > 1,
-            colours=colours(report),
+            **report_context(report, root),
             embedded=samples,
             data=Markup(script_json(_page_data(report, samples))),
             style=Markup(style),
@@ -91,8 +84,25 @@ def render_html(report: Report, root: Path) -> str:
     )
 
 
+def report_context(report: Report, root: Path) -> dict[str, Any]:
+    """What the templates of a report's parts (``_facts.html``, ``_scores.html``, …) show."""
+    return {
+        "report": report,
+        "headline": headline(report),
+        "duration": _duration(report),
+        "faults": [error for error in report.errors if error.kind is not ErrorKind.WARNING],
+        "warnings": [error for error in report.errors if error.kind is ErrorKind.WARNING],
+        "charts": charts(primary_rows(report)),
+        "datasets": dataset_sections(report, root),
+        "sections": sections_of(report, root),
+        "backends": {row.backend: row.backend_version for row in report.results},
+        "many_models": len({row.model for row in report.results}) > 1,
+        "colours": colours(report),
+    }
+
+
 @cache
-def environment() -> jinja2.Environment:
+def environment(language: str = "en") -> jinja2.Environment:
     """Templates with everything escaped; an undefined name is an error."""
     env = jinja2.Environment(
         loader=jinja2.PackageLoader("bridge.report", "templates"),
@@ -102,7 +112,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(plain=visible, value=value_text, interval=interval_text, by_axis=charts)
-    env.globals.update(bar=bar)
+    env.globals.update(bar=bar, _=translator(language))
     return env
 
 
@@ -138,7 +148,7 @@ def charts(rows: Sequence[ResultRow]) -> list[Chart]:
     return [Chart(axis_for(group), tuple(group)) for group in grouped.values()]
 
 
-def sections(report: Report, root: Path) -> list[Section]:
+def dataset_sections(report: Report, root: Path) -> list[DatasetSection]:
     found = []
     for dataset in dict.fromkeys(row.dataset for row in report.results):
         own = [row for row in report.results if row.dataset == dataset]
@@ -146,7 +156,7 @@ def sections(report: Report, root: Path) -> list[Section]:
         further = tuple(row for row in own if is_overall(row) and not row.primary)
         parts = _side_by_side([row for row in own if not is_overall(row)])
         settings = tuple(_settings(columns))
-        found.append(Section(dataset, columns, further, parts, settings, scatter(columns, root)))
+        found.append(DatasetSection(dataset, columns, further, parts, settings, scatter(columns, root)))
     return found
 
 

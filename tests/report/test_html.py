@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fakes import HOSTILE, make_model, make_record, make_report, make_row, make_run, write_samples
 
-from bridge.report.html import render_html, script_json, sections
+from bridge.report.html import dataset_sections, render_html, script_json
 from bridge.report.plot import axis_for, bar
 from bridge.report.schema import ErrorKind, LatencyQuantiles, Report, ReportError, Status, Usage
 
@@ -209,7 +209,7 @@ def test_json_in_a_script_element_means_the_same_and_cannot_leave_it() -> None:
 
 
 def test_subsets_of_two_backends_stand_side_by_side(tmp_path: Path) -> None:
-    (gsm8k, _) = sections(rich_report(tmp_path), tmp_path)
+    (gsm8k, _) = dataset_sections(rich_report(tmp_path), tmp_path)
     assert [(row.subset, row.backend) for row in gsm8k.parts] == [
         (None, "native"),
         ("algebra", "native"),
