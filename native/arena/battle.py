@@ -126,7 +126,7 @@ def battle_id(
     repeat: int = 0,
     annotator: str | None = None,
 ) -> str:
-    """The same for the same call; a judge's two orders are two calls. The answers' hashes stand beside it in the row."""
+    """The same for the same call; a judge's two orders are two calls. The answers' hashes are not in it."""
     parts = [question_id, model_a, model_b, judge, shown_first, turn, prompt_sha256, repeat, annotator]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()[:24]
 
