@@ -39,6 +39,8 @@ class Collection:
     results: dict[int, list[BenchmarkResult]] = field(default_factory=dict)
     """By position of the task in the plan."""
     errors: list[ReportError] = field(default_factory=list)
+    samples_into: RunDir | None = None
+    """Where the samples are written, if not into the run itself."""
 
     def take_finished(self) -> list[PlannedTask]:
         """Takes the tasks that an earlier invocation has completed; returns those that are still to do."""
@@ -124,10 +126,11 @@ class Collection:
             )
 
     def _write_samples(self, planned: PlannedTask, result: BenchmarkResult) -> BenchmarkResult:
-        path = self.rundir.samples(planned.backend.name, result.dataset, _column(planned))
+        into = self.samples_into or self.rundir
+        path = into.samples(planned.backend.name, result.dataset, _column(planned))
         if not _write_lines(path, result.samples):
             return result
-        relative = str(path.relative_to(self.rundir.root))
+        relative = str(path.relative_to(into.root))
         return replace(result, rows=tuple(row.model_copy(update={"samples": relative}) for row in result.rows))
 
 

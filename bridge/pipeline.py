@@ -17,18 +17,20 @@ from bridge.errors import OutputError
 from bridge.execute import Execution
 from bridge.launch import StopSignal
 from bridge.manifest import Manifest
+from bridge.pins import take_pins, write_pins
 from bridge.plan import Plan
 from bridge.progress import Watcher
-from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError
+from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, Status
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
+from bridge.seal import write_seal
 from bridge.spec import ModelSpec
 
 T = TypeVar("T")
 
 
 async def run_plan(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watcher) -> Report:
-    """The pipeline, as a list: environments | serve | gateway | launch | collect | merge | report."""
+    """The pipeline, as a list: environments | serve | gateway | launch | collect | merge | report | pins | seal."""
     collection = Collection(plan, rundir, manifest)
     execution = Execution(plan, rundir, watcher, manifest.failed_marker)
     pending = collection.take_finished()
@@ -36,7 +38,11 @@ async def run_plan(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watc
         await execution.run(pending)
     collection.take(execution.executed)
     models = [execution.models.get(model.name) or described(model) for model in plan.spec.all_models]
-    return write_report(rundir, collection.report(models, [*execution.errors, *_stopped(execution)]))
+    report = write_report(rundir, collection.report(models, [*execution.errors, *_stopped(execution)]))
+    if report.status is not Status.FAILED:
+        write_pins(rundir, take_pins(plan, manifest.bridge_version))
+    write_seal(rundir)
+    return report
 
 
 def _stopped(execution: Execution) -> Iterator[ReportError]:

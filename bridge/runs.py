@@ -14,6 +14,7 @@ from bridge.report.read import read_report
 from bridge.report.schema import Report, Status
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
+from bridge.seal import write_seal
 from bridge.spec import TaskSpec
 from bridge.spec_file import dump_spec, recorded_spec
 
@@ -68,7 +69,9 @@ def remake_report(root: Path) -> Report:
         collection = Collection(recorded_plan(recorded_spec(rundir.spec)), rundir, manifest)
         collection.take_recorded()
         models = earlier.models if earlier else [described(m) for m in collection.plan.spec.all_models]
-        return write_report(rundir, collection.report(models, errors_of_the_run(earlier)))
+        report = write_report(rundir, collection.report(models, errors_of_the_run(earlier)))
+        write_seal(rundir)
+        return report
 
 
 def default_output(spec: TaskSpec) -> Path:

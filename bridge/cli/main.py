@@ -24,6 +24,7 @@ VERBS = {
     "backends": Verb("bridge.cli.backends", "List the backends and what each supports."),
     "env": Verb("bridge.cli.env", "Build, list, check and remove environments."),
     "report": Verb("bridge.cli.report", "Make the report of a run again from its folder."),
+    "verify": Verb("bridge.cli.verify", "Check that a run's folder is whole and unchanged."),
     "compare": Verb("bridge.cli.compare", "Compare runs sample by sample."),
     "gate": Verb("bridge.cli.gate", "Decide by a policy whether a candidate may pass."),
     "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),
