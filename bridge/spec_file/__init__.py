@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -20,12 +20,14 @@ from bridge.spec_file.overrides import apply_override, key_of, use_backend
 from bridge.spec_file.problems import explain, kind_problems
 from bridge.spec_file.surroundings import take_surroundings
 
+S = TypeVar("S", bound=BaseModel)
+
 
 @dataclass(frozen=True)
-class SpecSource:
+class Source(Generic[S]):
     """A spec, and where each of its fields was given."""
 
-    spec: TaskSpec
+    spec: S
     document: Document
 
     @contextmanager
@@ -41,6 +43,9 @@ class SpecSource:
         return problem if key is None else replace(problem, where=self.document.place(key).where)
 
 
+SpecSource = Source[TaskSpec]
+
+
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> TaskSpec:
     """The spec in a YAML or JSON file, with ``--set`` overrides (``a.b=c``). Raises SpecError with all problems."""
     return read_spec(path, overrides).spec
@@ -48,12 +53,12 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> TaskSpec:
 
 def read_spec(path: Path, overrides: Sequence[str] = (), backend: str | None = None) -> SpecSource:
     """As ``load_spec``, with the places; ``backend`` replaces every backend that the file names."""
-    return _source(_document(path), overrides, backend, path.parent)
+    return _source(read_document(path), overrides, backend, path.parent)
 
 
 def recorded_spec(path: Path) -> TaskSpec:
     """The spec that a run directory holds; no variable that it names needs to be set any more."""
-    return _validated(_document(path), {})
+    return validated(read_document(path), {}, TaskSpec)
 
 
 def spec_from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = (), folder: Path = Path()) -> TaskSpec:
@@ -97,12 +102,12 @@ def spec_from_flags(
     return _source(document, overrides, backend, Path())
 
 
-def dump_spec(spec: TaskSpec) -> str:
+def dump_spec(spec: BaseModel) -> str:
     """The spec as YAML that reads back to an equal one, whatever folder it is in."""
     return yaml.dump(_written(spec), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
-def _document(path: Path) -> Document:
+def read_document(path: Path) -> Document:
     data = _bytes(path)
     return parse_json(data, str(path)) if path.suffix.lower() == ".json" else parse(data, str(path))
 
@@ -128,15 +133,23 @@ def _source(document: Document, overrides: Sequence[str], backend: str | None, f
         _name_datasets(document.value)
     if backend is not None:
         use_backend(document, backend)
-    return SpecSource(_validated(document, take_surroundings(document, folder)), document)
+    _no_arena(document)
+    return SpecSource(validated(document, take_surroundings(document, folder), TaskSpec), document)
 
 
-def _validated(document: Document, problems: Mapping[Key, Problem]) -> TaskSpec:
-    found = {**kind_problems(document), **problems}
+def _no_arena(document: Document) -> None:
+    if isinstance(document.value, dict) and "arena" in document.value:
+        message = "this is the spec of an arena, not of an evaluation"
+        raise SpecError([Problem(document.place(("arena",)).where, "arena", message, "bridge arena run SPEC runs it")])
+
+
+def validated(document: Document, problems: Mapping[Key, Problem], model: type[S]) -> S:
+    """The document as ``model``. Raises SpecError with its problems, those in ``problems``, and the model's own."""
+    found = {**kind_problems(document, model), **problems}
     try:
-        spec = TaskSpec.model_validate(document.value)
+        spec = model.model_validate(document.value)
     except ValidationError as error:
-        found = {**explain(error, document), **found}
+        found = {**explain(error, document, model), **found}
     told = {problem.field for problem in document.problems} - {""}
     everything = [*document.problems, *(problem for problem in found.values() if problem.field not in told)]
     if everything:

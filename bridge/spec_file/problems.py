@@ -16,6 +16,8 @@ from bridge.spec import TaskSpec
 from bridge.spec_file.document import Document, Key, Value, dotted, scalar
 
 Model = type[BaseModel]
+_BRANCH = re.compile(r"(literal|dict|list|tuple)\[.*\]|(constrained-)?(float|int|str)")
+"""What pydantic puts into a path where a field may be of several kinds."""
 
 _PATTERNS = {
     "base_url": "a URL such as http://127.0.0.1:8000/v1",
@@ -77,13 +79,21 @@ def given_fields(value: Value, model: Model = TaskSpec, key: Key = ()) -> Iterat
             yield from given_fields(here, part, inner)
 
 
-def kind_problems(document: Document) -> dict[Key, Problem]:
+def kind_problems(document: Document, model: Model = TaskSpec) -> dict[Key, Problem]:
     """Numbers and truth values written as something else, which pydantic would silently convert (true → 1)."""
     return {
         field.key: _wrong(document, field.key, field.value, needed)
-        for field in given_fields(document.value)
-        if (needed := _misfit(field.value, set(_atoms(field.model.model_fields[field.name].annotation))))
+        for field in given_fields(document.value, model)
+        if not _is_word(field.value, annotation := field.model.model_fields[field.name].annotation)
+        and (needed := _misfit(field.value, set(_atoms(annotation))))
     }
+
+
+def _is_word(value: Value, annotation: Any) -> bool:
+    """Whether it is one of the words that the field takes beside numbers (``auto``)."""
+    if get_origin(annotation) is Literal:
+        return value in get_args(annotation)
+    return any(_is_word(value, argument) for argument in get_args(annotation))
 
 
 def _misfit(value: Value, kinds: set[Any]) -> str:
@@ -94,12 +104,13 @@ def _misfit(value: Value, kinds: set[Any]) -> str:
     return ""
 
 
-def explain(error: ValidationError, document: Document) -> dict[Key, Problem]:
+def explain(error: ValidationError, document: Document, model: Model = TaskSpec) -> dict[Key, Problem]:
     """One problem for each of pydantic's."""
-    models = {field.key: part for field in given_fields(document.value) for part in [_part_of(field)] if part}
+    models: dict[Key, Model] = {(): model}
+    models |= {field.key: part for field in given_fields(document.value, model) for part in [_part_of(field)] if part}
     found = {}
     for detail in error.errors(include_url=False):
-        key = tuple(detail["loc"])
+        key = tuple(part for part in detail["loc"] if not _BRANCH.fullmatch(str(part)))
         if detail["type"] == "too_short" and detail["input"]:
             continue  # counted without the entries that are wrong, which are told on their own
         found[key] = _explain(detail, key, document, _model_around(key, models))
@@ -114,7 +125,7 @@ def _explain(detail: ErrorDetails, key: Key, document: Document, model: Model) -
         hint = _first_sentence(model, str(key[-1]))
         return Problem(document.place(key).where, dotted(key), "is missing", hint)
     if kind in _NEEDED:
-        return _wrong(document, key, value, _needed(kind, key))
+        return _wrong(document, key, value, _needed(kind, key, model))
     if kind == "value_error":
         return Problem(document.place(key).where, dotted(key), str(context["error"]))
     message, hint = _allowed(kind, key, value, context) or (detail["msg"], "")
@@ -140,12 +151,17 @@ def _allowed(kind: str, key: Key, value: object, context: Mapping[str, Any]) -> 
     return None
 
 
-def _needed(kind: str, key: Key) -> str:
+def _needed(kind: str, key: Key, model: Model) -> str:
     if not key:
-        return "a mapping with 'model' and 'datasets'"
+        names = ["model", "datasets"] if model is TaskSpec else _required(model)
+        return f"a mapping with {', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
     if kind == "model_type" and len(key) == 2 and key[0] == "datasets":
         return "a dataset's name, or a mapping with its 'name',"
     return _NEEDED[kind]
+
+
+def _required(model: Model) -> list[str]:
+    return [name for name, info in model.model_fields.items() if info.is_required()]
 
 
 def _wrong(document: Document, key: Key, value: object, needed: str) -> Problem:
@@ -200,7 +216,7 @@ def _model_around(key: Key, models: dict[Key, Model]) -> Model:
         outer = key[:end]
         if (model := models.get(outer) or models.get(outer[:-1] if isinstance(outer[-1], int) else outer)) is not None:
             return model
-    return TaskSpec
+    return models[()]
 
 
 def _part_of(field: Field) -> Model | None:

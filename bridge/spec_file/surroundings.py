@@ -11,25 +11,44 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from bridge.errors import Problem
-from bridge.spec import REFERENCE, expanded
+from bridge.spec import REFERENCE, TaskSpec, expanded
 from bridge.spec_file.document import Document, Key, Place, Value, dotted
 from bridge.spec_file.problems import Field, given_fields
 
-FOLDERS = frozenset({"DatasetSpec.path", "DatasetSpec.definition", "TaskSpec.data"})
+FOLDERS = frozenset(
+    {
+        "DatasetSpec.path",
+        "DatasetSpec.definition",
+        "JudgingSpec.prompt_file",
+        "TaskSpec.data",
+        "ContestantSpec.answers",
+        "QuestionsSpec.path",
+        "QuestionsSpec.references",
+    }
+)
 """Paths: a relative one is taken from the spec's folder."""
-FOLDERS_OR_IDS = frozenset({"DeploySpec.path", "DeploySpec.adapters"})
-"""Paths as well where there is such a folder or they start with a dot; else a hub's id (``Qwen/Qwen3-0.6B``)."""
+FOLDERS_OR_IDS = frozenset(
+    {"DeploySpec.path", "DeploySpec.adapters", "LocalSpec.path", "VerdictSpec.prompt", "ArenaBlock.prompt"}
+)
+"""Paths as well where there is such a folder or they start with a dot; else a name: a hub's id
+(``Qwen/Qwen3-0.6B``), or a prompt that comes with bridge."""
 EXPANDED = FOLDERS | FOLDERS_OR_IDS | {"EndpointSpec.base_url", "DeploySpec.env"}
 """Where ``${NAME}`` stands for an environment variable."""
 VERBATIM = frozenset(
     {
         "DeploySpec.args",
+        "LocalSpec.args",
         "GenerationSpec.stop",
         "GenerationSpec.extra_body",
         "PromptSpec.template",
         "PromptSpec.system",
+        "JudgingSpec.prompt",
+        "JudgingSpec.system",
         "TaskSpec.options",
+        "ArenaBlock.rubric",
     }
 )
 """Passed on as they are, ``${…}`` included."""
@@ -38,11 +57,12 @@ _URL = re.compile(r"https?://\S+")
 _LOOKS_LIKE_REFERENCE = re.compile(r"\$\{[^}]*\}?")
 
 
-def take_surroundings(document: Document, folder: Path) -> dict[Key, Problem]:
+def take_surroundings(document: Document, folder: Path, model: type[BaseModel] = TaskSpec) -> dict[Key, Problem]:
     """Makes the document's paths absolute; returns what is wrong with its paths and references."""
-    _default_data(document)
+    if model is TaskSpec:
+        _default_data(document)
     problems: dict[Key, Problem] = {}
-    for field in given_fields(document.value):
+    for field in given_fields(document.value, model):
         for key, text in _texts(field):
             message, hint = _wrong(field, text)
             if message:

@@ -1,0 +1,49 @@
+"""A file and ``--set`` → ArenaSpec, with every problem at once, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bridge.arena_spec import ArenaSpec, check
+from bridge.errors import Problem, SpecError
+from bridge.spec_file import Source, read_document, validated
+from bridge.spec_file.document import Document, Value
+from bridge.spec_file.overrides import apply_override
+from bridge.spec_file.surroundings import take_surroundings
+
+ArenaSource = Source[ArenaSpec]
+
+
+def read_arena_spec(path: Path, overrides: Sequence[str] = ()) -> ArenaSource:
+    """The spec in a YAML or JSON file, with ``--set`` overrides. Raises SpecError with all problems."""
+    document = read_document(path)
+    _is_arena(document, path)
+    _spread(document.value)
+    for override in overrides:
+        apply_override(document, override)
+        _spread(document.value)
+    source = ArenaSource(validated(document, take_surroundings(document, path.parent, ArenaSpec), ArenaSpec), document)
+    with source.places_named():
+        if problems := list(check(source.spec)):
+            raise SpecError(problems)
+    return source
+
+
+def recorded_arena_spec(path: Path) -> ArenaSpec:
+    """The spec that a run directory holds; no variable that it names needs to be set any more."""
+    return validated(read_document(path), {}, ArenaSpec)
+
+
+def _is_arena(document: Document, path: Path) -> None:
+    value = document.value
+    if isinstance(value, dict) and "arena" not in value and "datasets" in value:
+        where = document.place(("datasets",)).where or str(path)
+        message = "this is the spec of an evaluation, not of an arena"
+        raise SpecError([Problem(where, "datasets", message, "bridge run SPEC runs it; an arena has 'arena:'")])
+
+
+def _spread(value: Value) -> None:
+    """Questions that are just a path become a mapping, so that paths and ``--set`` find their place."""
+    if isinstance(value, dict) and isinstance(value.get("questions"), str):
+        value["questions"] = {"path": value["questions"]}
