@@ -41,6 +41,9 @@ class Feature(StrEnum):
     OPTIONS = "options"
     PROMPT = "prompt"
     DEFINITION = "definition"
+    SCORING = "scoring"
+    """By likelihood."""
+    LOCAL = "model.local"
 
 
 class Level(StrEnum):
@@ -117,6 +120,8 @@ class Endpoint:
     """The URL in messages: as the spec writes it, where that is not ``base_url`` (``${NAME}``)."""
     failed_marker: str = ""
     """Text that stands in an answer's place where a request finally failed; samples that carry it have no score."""
+    likelihood: Literal["prompt_logprobs", "echo", ""] = ""
+    """How the server tells the log-probabilities of a prompt; empty where it does not, or was not asked."""
     judge: Endpoint | None = None
     """Where the spec's judge is, by the same kind of route; its traffic is counted as the job's own judge's."""
 
@@ -251,6 +256,11 @@ class ShowsPrompts(Protocol):
         ...
 
 
+def place_of(task: Task) -> str:
+    """Where the spec has the task's model: ``model``, or ``models[1]``."""
+    return "model" if task.spec.model is not None else f"models[{task.spec.models.index(task.model)}]"
+
+
 def features_used(task: Task) -> dict[Feature, list[str]]:
     """The features that the task asks for, each with the paths in the spec that ask for it."""
     used: dict[Feature, list[str]] = {}
@@ -263,6 +273,7 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
     use(Feature.JUDGE, "judge", spec.judge)
     use(Feature.LIMIT, "limit", spec.limit)
     use(Feature.REPEATS, "repeats", spec.repeats if spec.repeats > 1 else None)
+    use(Feature.LOCAL, f"{place_of(task)}.local", task.model.local)
     for dataset in task.datasets:
         at = f"datasets[{spec.datasets.index(dataset)}]"
         for feature in (Feature.PATH, Feature.SUBSETS, Feature.SPLIT, Feature.NUM_FEWSHOT, Feature.LIMIT):
@@ -270,6 +281,7 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
         use(Feature.REPEATS, f"{at}.repeats", dataset.repeats if (dataset.repeats or 1) > 1 else None)
         use(Feature.PROMPT, f"{at}.prompt", dataset.prompt)
         use(Feature.DEFINITION, f"{at}.definition", dataset.definition)
+        use(Feature.SCORING, f"{at}.scoring", dataset.scoring if dataset.scoring == "loglikelihood" else None)
         own = f"{at}." if dataset.generation else ""
         generation = task.generation(dataset)
         for name in type(generation).model_fields:

@@ -61,16 +61,26 @@ class EndpointSpec(_Part):
 class DeploySpec(_Part):
     """A model that bridge serves for the time of the run."""
 
-    engine: Literal["swift"] = "swift"
-    """What serves it: `swift` is ms-swift's own server, in an environment of its own."""
+    engine: Literal["swift", "vllm", "sglang", "lmdeploy"] = "swift"
+    """What serves it: `swift` is ms-swift's own server, in an environment that bridge makes; the others are their own
+    servers, as you have installed them (see `command`)."""
     path: str
     """Folder of the weights, or a ModelScope or Hugging Face id. A relative folder is taken from the spec's folder."""
+    command: tuple[str, ...] = ()
+    """Of vllm, sglang and lmdeploy: the program that starts the server, `[/opt/vllm/bin/vllm, serve]`. Default: what
+    the engine installs, where it is found on PATH."""
     model_type: str | None = None
     """ms-swift's name of the architecture; needed where it cannot tell from the folder (`qwen2`)."""
     template: str | None = None
     """ms-swift's name of the chat template (`qwen`)."""
+    chat_template: str | None = None
+    """Of vllm, sglang and lmdeploy: file or name of the chat template, where the tokenizer's own is not to be used."""
+    dtype: str | None = None
+    """Type of the weights in memory, in the engine's words (`bfloat16`); default: the engine's choice."""
+    tensor_parallel: Annotated[int, Field(ge=1)] | None = None
+    """Over how many GPUs each layer is split."""
     adapters: tuple[str, ...] = ()
-    """LoRA folders, applied in order."""
+    """LoRA folders, applied in order; vllm, sglang and lmdeploy take one."""
     args: JsonObject = Field(default_factory=dict)
     """Further arguments of the engine's command line, verbatim: `{infer_backend: transformers}`."""
     env: dict[str, str] = Field(default_factory=dict)
@@ -79,20 +89,46 @@ class DeploySpec(_Part):
     """How long the server may take until it answers; a server that dies is noticed at once."""
 
 
+class LocalSpec(_Part):
+    """Weights that are loaded where the evaluation runs; nobody is asked over an API."""
+
+    path: str | None = None
+    """Folder of the weights, or a Hugging Face id. A relative folder is taken from the spec's folder."""
+    name: str | None = None
+    """VLMEvalKit's name of the model (`Qwen2-VL-2B-Instruct`); `path` then stands in for the weights it would fetch."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Type of the weights in memory; `auto` is the one they are stored in."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    """`cpu`, `cuda`, `cuda:1`; `auto`: a GPU where there is one."""
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Texts that are scored at a time; default: 8."""
+    args: JsonObject = Field(default_factory=dict)
+    """Further arguments with which the model is loaded, verbatim."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.path is None and self.name is None:
+            raise ValueError("give 'path' (a folder of weights), or 'name' (a model of VLMEvalKit's)")
+        return self
+
+
 class ModelSpec(_Part):
     """One model: its name and where it is."""
 
     name: Name
     """The model id that is sent with every request; for a deployed model, its column in the report."""
     endpoint: EndpointSpec | None = None
-    """A server that is already running. Exactly one of `endpoint` and `deploy` is given."""
+    """A server that is already running. Exactly one of `endpoint`, `deploy` and `local` is given."""
     deploy: DeploySpec | None = None
     """Weights to serve for this run."""
+    local: LocalSpec | None = None
+    """Weights to load without a server: for `scoring: loglikelihood`, and for VLMEvalKit's own models."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.endpoint is None) == (self.deploy is None):
-            raise ValueError("give exactly one of 'endpoint' (a running server) and 'deploy' (weights to serve)")
+        if [self.endpoint, self.deploy, self.local].count(None) != 2:
+            what = "'endpoint' (a running server), 'deploy' (weights to serve) and 'local' (weights to load)"
+            raise ValueError(f"give exactly one of {what}")
         return self
 
 
@@ -159,6 +195,10 @@ class DatasetSpec(_Part):
     """How often each sample is asked; default: the spec's `repeats`."""
     generation: GenerationSpec | None = None
     """Replaces the spec's `generation` for this dataset."""
+    scoring: Literal["generation", "loglikelihood"] | None = None
+    """What is scored: text that the model writes (the default), or the likelihood that it gives to each of the answers,
+    as the papers of hellaswag, arc, mmlu and truthful_qa do. The latter writes nothing, so `generation` has no part in
+    it; it needs a server that tells the log-probabilities of a prompt, or `model.local`."""
     prompt: PromptSpec | None = None
     """Parts of the prompt that replace the benchmark's own; `bridge preview` shows what is sent."""
     definition: str | None = None

@@ -26,7 +26,7 @@ from bridge.backend import (
     Task,
 )
 from bridge.errors import Problem, Unsupported, did_you_mean
-from bridge.native.benchmark import Benchmark
+from bridge.native.benchmark import Benchmark, Scoring, scored_by
 from bridge.native.benchmarks import benchmark, is_file, known
 from bridge.native.hub import PASS_ENV, how_to_get_it, is_installed
 from bridge.native.job import (
@@ -39,6 +39,7 @@ from bridge.native.job import (
     HubName,
     NativeJob,
 )
+from bridge.native.likelihood_check import likelihood_problems
 from bridge.native.locate import find_sources, has_examples
 from bridge.native.readers import DataError
 
@@ -65,6 +66,8 @@ class NativeBackend:
             Feature.NUM_FEWSHOT: Gap(Level.PARTIAL, "as far as there are worked examples"),
             Feature.SPLIT: Gap(Level.PARTIAL, "the splits that the benchmark has"),
             Feature.DEFINITION: Gap(Level.PARTIAL, "Python with a BENCHMARK, or YAML"),
+            Feature.SCORING: Gap(Level.PARTIAL, "benchmarks whose papers score by likelihood"),
+            Feature.LOCAL: Gap(Level.PARTIAL, "for scoring: loglikelihood; a text model is asked over an API"),
             Feature.JUDGE: Gap(Level.NOT_YET, "native scores by rules only"),
         }
     )
@@ -100,6 +103,7 @@ class NativeBackend:
             identity=endpoint.identity,
             shown_url=endpoint.shown_url,
             api_key_env=key_env,
+            likelihood=endpoint.likelihood,
             score_workers=options.score_workers,
             score_timeout_s=options.score_timeout_s,
             version=self.env.version,
@@ -169,6 +173,10 @@ def settings_of(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, 
     return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
 
 
+def scoring_of(dataset: DatasetSpec) -> Scoring:
+    return dataset.scoring or "generation"
+
+
 def num_fewshot_of(dataset: DatasetSpec, mark: Benchmark) -> int:
     return mark.num_fewshot if dataset.num_fewshot is None else dataset.num_fewshot
 
@@ -193,6 +201,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
         request=settings_of(task, dataset, mark),
         hub=options.hub,
         thinking=options.thinking,
+        scoring=scoring_of(dataset),
         **({} if dataset.prompt is None else dataset.prompt.model_dump()),
     )
 
@@ -225,7 +234,7 @@ def _known(task: Task) -> Iterator[tuple[str, DatasetSpec, Benchmark]]:
         name = dataset.name.removeprefix(_PREFIX)
         if dataset.definition is not None or name in known():
             mark = benchmark(_expanded(dataset.definition) if dataset.definition else name)
-            yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, mark
+            yield f"datasets[{task.spec.datasets.index(dataset)}]", dataset, scored_by(mark, scoring_of(dataset))
 
 
 def _settings_problems(task: Task) -> Iterator[Problem]:
@@ -240,6 +249,7 @@ def _settings_problems(task: Task) -> Iterator[Problem]:
             hint = did_you_mean(dataset.name, known()) or f"there are: {', '.join(known())}"
             yield Problem("", at, f"native has no benchmark {dataset.name!r}", hint)
     for at, dataset, mark in _readable(task):
+        yield from likelihood_problems(task, at, dataset, mark)
         if dataset.prompt is not None and dataset.prompt.template is not None:
             yield from _template_problems(f"{at}.prompt.template", dataset.prompt.template)
         yield from _unknown_subsets(at, dataset, mark.subsets)

@@ -8,12 +8,13 @@ Nothing here is heavy to import: libraries that a scorer needs are loaded in the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 Row = Mapping[str, Any]
 Message = dict[str, Any]
 Unit = Literal["fraction", "rating", "count", "seconds", "tokens", "points"]
+Scoring = Literal["generation", "loglikelihood"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Sample:
     """Letter → text of a multiple-choice question, in the order shown."""
     messages: Sequence[Message] = ()
     """A conversation that the row brings along, sent in place of a prompt."""
+    continuations: Sequence[str] = ()
+    """Where likelihoods are scored: the answers as they follow the context, one for each of ``choices``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,18 @@ class Hub:
 
 
 @dataclass(frozen=True)
+class Likelihood:
+    """How a benchmark is scored by the likelihood of its answers, as its paper does."""
+
+    to_sample: Callable[[Row], Sample]
+    """As ``Benchmark.to_sample``, with ``continuations``."""
+    prompt: Prompt
+    """Makes the text in front of the answer; its ``demos_intro`` stands there with or without worked examples."""
+    scorer: Scorer
+    num_fewshot: int = 0
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """A dataset, how it is asked and how it is scored."""
 
@@ -155,6 +170,8 @@ class Benchmark:
     max_fewshot: int | None = None
     """How many worked examples the files have; None: not known beforehand."""
     max_tokens: int = 2048
+    likelihood: Likelihood | None = None
+    """None: it is scored by what the model writes, and in no other way."""
     average: Literal["micro", "macro"] = "micro"
     """Which mean over subsets is quoted; the other is reported as well."""
 
@@ -162,6 +179,23 @@ class Benchmark:
     def custom(self) -> bool:
         """The data is the user's own."""
         return self.hub is None
+
+
+def scored_by(benchmark: Benchmark, scoring: Scoring) -> Benchmark:
+    """The benchmark as it is asked and scored in that way."""
+    other = benchmark.likelihood
+    if scoring == "generation" or other is None:
+        return benchmark
+    return replace(
+        benchmark,
+        to_sample=other.to_sample,
+        prompt=other.prompt,
+        prompt_zh=None,
+        prompt_several=None,
+        prompt_several_zh=None,
+        scorer=other.scorer,
+        num_fewshot=other.num_fewshot,
+    )
 
 
 def needed(row: Row, *names: str) -> Any:

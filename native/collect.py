@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from bridge.backend import BenchmarkResult, Outcome, Task
 from bridge.errors import OutputError
-from bridge.native.backend import NAME, NativeBackend, num_fewshot_of, settings_of
+from bridge.native.backend import NAME, NativeBackend, num_fewshot_of, scoring_of, settings_of
 from bridge.native.benchmark import Benchmark
 from bridge.native.job import samples_file
 from bridge.native.progress import DatasetState, read_state
@@ -204,7 +204,7 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         **({"subsets": list(dataset.subsets)} if dataset.subsets else {}),
         **({"thinking": "keep"} if _keeps_thinking(task) else {}),
         **({"prompt": dataset.prompt.model_dump(exclude_none=True)} if dataset.prompt else {}),
-        **settings_of(task, dataset, mark),
+        **_asked_with(task, dataset, mark),
     }
     return ResultRow(
         model=task.model.name,
@@ -219,6 +219,11 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         settings=settings,
         source=_source(outcome.dir, path),
     )
+
+
+def _asked_with(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, Any]:
+    """Where likelihoods are scored nothing is sampled."""
+    return {"scoring": "loglikelihood"} if scoring_of(dataset) == "loglikelihood" else settings_of(task, dataset, mark)
 
 
 def _keeps_thinking(task: Task) -> bool:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bridge.endpoint.answer import Answer, EndpointDown, RequestFailed
 from bridge.endpoint.client import Client
 from bridge.native.answer import Parted, without_thinking
-from bridge.native.benchmark import Message, Sample, Verdict
+from bridge.native.benchmark import Sample, Verdict
 from bridge.native.job import DatasetJob, NativeJob
+from bridge.native.likelihood import COMPLETIONS, log_likelihoods
 from bridge.native.progress import Ledger
 from bridge.native.prompt import prompt_sha256
 from bridge.native.questions import Question, Questions
@@ -108,8 +109,7 @@ class Engine:
             self._write_failed(one, question, "unanswered", f"not asked: {self._client.down_reason}")
             return
         try:
-            body = body_of(self._job.model, one.dataset, question)
-            answer = await self._client.ask(CHAT, body, job=self._job.traffic, repeat=question.repeat)
+            answer = await self._ask(one.dataset, question, question.sample)
         except RequestFailed as failure:
             tries = f"{failure.tries} {'try' if failure.tries == 1 else 'tries'}"
             self._write_failed(one, question, "unanswered", f"not answered ({failure.kind}, {tries}): {failure}")
@@ -117,6 +117,18 @@ class Engine:
             self._write_failed(one, question, "unanswered", f"not answered: {down}")
         else:
             await self._score(one, question, question.sample, answer)
+
+    async def _ask(self, dataset: DatasetJob, question: Question, sample: Sample) -> Answer:
+        job, repeat = self._job.traffic, question.repeat
+        if dataset.scoring == "generation":
+            return await self._client.ask(CHAT, body_of(self._job.model, dataset, question), job=job, repeat=repeat)
+        if not self._job.likelihood:
+            raise RequestFailed("refused-by-server", "it tells no log-probabilities of a prompt", tries=0)
+
+        def ask(body: dict[str, Any]) -> Awaitable[Answer]:
+            return self._client.ask(COMPLETIONS, body, job=job)
+
+        return await log_likelihoods(ask, self._job.model, question.context, sample.continuations, self._job.likelihood)
 
     async def _score(self, one: OpenDataset, question: Question, sample: Sample, answer: Answer) -> None:
         parted = without_thinking(answer.text) if one.dataset.thinking == "cut" else Parted(answer.text, "")
@@ -189,15 +201,14 @@ async def _in_thread(work: Callable[[], T]) -> T | None:
 
 
 def _asked(model: str, dataset: str, question: Question) -> Record:
-    messages: list[Message] = question.messages
     return {
         "model": model,
         "dataset": dataset,
         "subset": question.subset,
         "sample_id": question.sample_id,
         "repeat": question.repeat,
-        "input": messages,
-        "prompt_sha256": prompt_sha256(messages) if messages else None,
+        "input": question.context or question.messages,
+        "prompt_sha256": prompt_sha256(question.prompts) if question.prompts else None,
         "target": question.sample.target if question.sample else None,
     }
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
+from bridge.native.benchmark import Scoring
+
 JOB_FILE = "job.json"
 STATE_FILE = "state.json"
 PROGRESS_FILE = "progress.json"
@@ -49,6 +51,7 @@ class DatasetJob:
     fewshot_seed: int | None = None
     """Draws the worked examples; None: the first ones."""
     thinking: Thinking = "cut"
+    scoring: Scoring = "generation"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class NativeJob:
     """The URL in messages; empty: as it is."""
     api_key_env: str | None = None
     """The environment variable that holds the key; None: the server wants none."""
+    likelihood: Literal["prompt_logprobs", "echo", ""] = ""
+    """How the server tells the log-probabilities of a prompt; empty where nobody needs them."""
     score_workers: int | None = None
     """None: one for each core but the engine's own."""
     score_timeout_s: float = 20.0

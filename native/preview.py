@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bridge.backend import Preview, Task
 from bridge.native.backend import dataset_jobs
 from bridge.native.engine import body_of
+from bridge.native.job import DatasetJob
 from bridge.native.prompt import prompt_sha256
 from bridge.native.questions import Question, questions_of
 from bridge.native.readers import DataError
@@ -17,10 +18,18 @@ def preview(task: Task) -> Iterator[Preview]:
     for job in dataset_jobs(task):
         questions = questions_of(job)
         for question in questions:
-            request = {} if question.sample is None else body_of(task.model.name, job, question)
-            yield _shown(question, request)
+            yield _shown(question, _request(task.model.name, job, question))
         if questions.problems:
             raise DataError(questions.problems[0])
+
+
+def _request(model: str, job: DatasetJob, question: Question) -> dict[str, object]:
+    """Where likelihoods are scored: all texts of the sample, each of which is a request of its own."""
+    if question.sample is None:
+        return {}
+    if job.scoring == "generation":
+        return body_of(model, job, question)
+    return {"model": model, "prompt": [text["prompt"] for text in question.prompts], "max_tokens": 1}
 
 
 def _shown(question: Question, request: dict[str, object]) -> Preview:
@@ -28,7 +37,7 @@ def _shown(question: Question, request: dict[str, object]) -> Preview:
         sample_id=question.sample_id,
         subset=question.subset,
         request=request,
-        prompt_sha256=prompt_sha256(question.messages),
+        prompt_sha256=prompt_sha256(question.prompts),
         target=None if question.sample is None else question.sample.target,
         problem=question.problem,
     )

@@ -115,6 +115,14 @@ def choice_sample(
     return Sample(target=letters[right], fields=fields, id=id, subset=subset, choices=choices)
 
 
+def continued(sample: Sample, **more: str) -> Sample:
+    """The sample for scoring by likelihood: a blank and the option's text follow the context; ``more`` are fields."""
+    texts = list(sample.choices.values())
+    right = f" {sample.choices[sample.target]}" if isinstance(sample.target, str) else ""
+    fields = {**sample.fields, "target": right, **more}
+    return replace(sample, fields=fields, continuations=[f" {text}" for text in texts])
+
+
 def several_sample(question: str, options: Sequence[str], right: Sequence[int], *, id: str | None = None) -> Sample:
     """A multiple-choice sample with several right options, given by index. Raises ValueError where there is none."""
     if not right:

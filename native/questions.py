@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bridge.native.benchmark import Benchmark, Message, Prompt, Sample
+from bridge.native.benchmark import Benchmark, Message, Prompt, Sample, scored_by
 from bridge.native.benchmarks import benchmark, file_of
 from bridge.native.job import DatasetJob
+from bridge.native.likelihood import context_of
 from bridge.native.locate import Source, find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line
@@ -29,8 +30,17 @@ class Question:
     sample: Sample | None
     """None where the row is broken."""
     messages: list[Message]
+    context: str = ""
+    """Where likelihoods are scored: the text in front of the answers, instead of ``messages``."""
     problem: str = ""
     """What is wrong with the row: file, line, reason."""
+
+    @property
+    def prompts(self) -> list[Message]:
+        """What the model reads: the messages, or every text whose likelihood is asked for."""
+        if self.sample is None or not self.context:
+            return self.messages
+        return [{"prompt": self.context + continuation} for continuation in self.sample.continuations]
 
 
 @dataclass
@@ -107,16 +117,20 @@ class Questions:
         self, index: int, row: int, subset: str | None, sample: Sample | None, problem: str
     ) -> Iterator[Question]:
         messages: list[Message] = []
+        context = ""
         if sample is not None:
             demos = self._examples(subset)
             try:
-                messages = messages_of(self.benchmark, sample, demos)
+                if self.dataset.scoring == "loglikelihood":
+                    context = context_of(self.benchmark, sample, demos, subset)
+                else:
+                    messages = messages_of(self.benchmark, sample, demos)
             except KeyError as error:
                 there = ", ".join(sample.fields)
                 sample, problem = None, f"{self.dataset.id}: the prompt names {error}; there are: {there}"
         sample_id = sample.id if sample is not None and sample.id is not None else str(row)
         for repeat in range(self.dataset.repeats):
-            yield Question(index, repeat, subset, sample_id, sample, messages, problem)
+            yield Question(index, repeat, subset, sample_id, sample, messages, context, problem)
 
     def _examples(self, subset: str | None) -> list[Sample]:
         """The worked examples of a subset. Raises DataError where there are too few."""
@@ -157,7 +171,7 @@ class Questions:
 
 def questions_of(dataset: DatasetJob) -> Questions:
     """Opens a dataset. Raises DataError where its files are not to be had."""
-    mark = asked_as(benchmark(dataset.benchmark), dataset)
+    mark = asked_as(scored_by(benchmark(dataset.benchmark), dataset.scoring), dataset)
     tables = _tables(dataset, mark, dataset.split, find_sources)
     questions = Questions(dataset, mark, _wanted(tables, dataset))
     if mark.subsets and not questions.many_in_a_table and not dataset.subsets:

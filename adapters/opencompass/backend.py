@@ -46,8 +46,13 @@ class OpenCompassBackend:
         Feature.STOP: FULL,
         Feature.EXTRA_BODY: FULL,
         Feature.JUDGE: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
+        Feature.JUDGES: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
+        Feature.JUDGE_GENERATION: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
+        Feature.JUDGING: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
         Feature.PROMPT: Gap(Level.NEVER, "the prompt is part of the configuration; name another one"),
         Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
+        Feature.SCORING: Gap(Level.NEVER, "its own configurations say how they are scored: native takes this"),
+        Feature.LOCAL: Gap(Level.NEVER, "it asks models over an API: take model.deploy"),
         Feature.OPTIONS: Gap(Level.PARTIAL, "data: OpenCompass's data folder; model: further arguments of OpenAISDK"),
     }
 

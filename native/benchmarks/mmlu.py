@@ -7,13 +7,18 @@ Asked with the subject's first five development questions as examples; the model
 figure that is quoted is over questions (micro); the mean over subjects (macro), the four categories and each subject
 stand beside it.
 
-EvalScope asks the same way. The paper compares the likelihood of the letters and prompts for nothing but the letter.
+EvalScope asks the same way. The paper compares the likelihood of the four letters after ``Answer:``, and so does
+``scoring: loglikelihood``: its header with the subject, five development questions with their letters, the question. A
+letter is one token long, so nothing is normalised.
 """
 
 from __future__ import annotations
 
-from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
+from dataclasses import replace
+
+from bridge.native.benchmark import Benchmark, Hub, Layout, Likelihood, Prompt, Row, Sample, needed
 from bridge.native.prompt import CHOICE_REASONED, choice_sample, letter_index
+from bridge.native.scorers.likelihood import MostLikely
 from bridge.native.scorers.multiple_choice import MultipleChoice
 
 SUBJECTS = {
@@ -41,6 +46,15 @@ def to_sample(row: Row) -> Sample:
     return choice_sample(question, options, right, subset=str(row["subject"]) if row.get("subject") else None)
 
 
+def to_letters(row: Row) -> Sample:
+    """The options are shown, and their letters are what the likelihood is asked of."""
+    sample = to_sample(row)
+    shown = "\n".join(f"{letter}. {text}" for letter, text in sample.choices.items())
+    letters = [f" {letter}" for letter in sample.choices]
+    fields = {**sample.fields, "question": sample.fields["question"].strip(), "choices": shown}
+    return replace(sample, fields={**fields, "target": f" {sample.target}"}, continuations=letters)
+
+
 BENCHMARK = Benchmark(
     name="mmlu",
     description="Exam questions in 57 subjects; multiple choice",
@@ -61,4 +75,14 @@ BENCHMARK = Benchmark(
     num_fewshot=5,
     fewshot_splits=("dev",),
     max_fewshot=5,
+    likelihood=Likelihood(
+        to_sample=to_letters,
+        prompt=Prompt(
+            question="{question}\n{choices}\nAnswer:",
+            demo="{question}\n{choices}\nAnswer:{target}",
+            demos_intro="The following are multiple choice questions (with answers){about}.",
+        ),
+        scorer=MostLikely(normalised=False),
+        num_fewshot=5,
+    ),
 )
