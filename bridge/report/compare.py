@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.errors import Problem, SpecError, did_you_mean
@@ -44,7 +44,11 @@ class _Findings:
 
 def compare(arguments: Sequence[str], options: Options) -> Comparison:
     """The first argument is the baseline. Raises SpecError where nothing can be compared, with every reason."""
-    sides = select(arguments)
+    return compare_selected(select(arguments), options)
+
+
+def compare_selected(sides: Sequence[Selected], options: Options) -> Comparison:
+    """As ``compare``, of sides that have been read."""
     comparison = compare_sides(sides[0], sides[1:], options)
     if not any(against.datasets for against in comparison.against):
         raise SpecError(list(_reasons(comparison)))
@@ -52,7 +56,7 @@ def compare(arguments: Sequence[str], options: Options) -> Comparison:
 
 
 def compare_sides(baseline: Selected, candidates: Sequence[Selected], options: Options) -> Comparison:
-    """As ``compare``, of sides that have been read; where nothing can be compared, the result says so.
+    """As ``compare_selected``; where nothing can be compared, the result says so.
 
     Raises SpecError for datasets that neither side has.
     """
@@ -85,7 +89,7 @@ def _compare_one(
     findings: _Findings, baseline: Selected, names: tuple[str, str], options: Options, files: _Files
 ) -> None:
     dataset = names[0]
-    how = How(options.clusters.get(dataset, options.how.cluster), options.how.any_prompt, options.how.flips)
+    how = replace(options.how, cluster=options.clusters.get(dataset, options.how.cluster))
     metric = options.metrics.get(dataset) or options.metrics.get(EVERY)
     for before, after in _row_pairs(findings, baseline, names, metric):
         findings.rows.append((before, after))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
 import numpy as np
 
-from bridge.report.compare_flips import counted, flips, largest, symptoms, why_different
+from bridge.report.compare_flips import Bytes, counted, flips, largest, symptoms, why_different
 from bridge.report.compare_pairs import Pairs, bounds, pair
 from bridge.report.compare_schema import DatasetComparison, Noise, NotCompared, PartDifference, Unpaired, Variances
 from bridge.report.compare_scores import DECLARED, NO_CLUSTER, Scores
@@ -30,6 +30,9 @@ class Column:
     scores: Scores
 
 
+Witness = Callable[[Column, Column, Pairs, Floats, Bytes], None]
+
+
 @dataclass(frozen=True)
 class How:
     """What a user can set about the comparison of a dataset."""
@@ -39,6 +42,8 @@ class How:
     """Pairs also where the same backend asked with another prompt."""
     flips: int = 20
     """How many lost and how many gained samples are told."""
+    witness: Witness | None = None
+    """Told of every compared dataset's pairs, in the order of comparing; a gain is positive where the candidate's."""
 
 
 def incomparable(before: ResultRow, after: ResultRow) -> str:
@@ -73,6 +78,8 @@ def _compared(baseline: Column, candidate: Column, pairs: Pairs, how: How) -> Da
     )
     gain = (new - old) * (1 if row.higher_is_better else -1)
     reasons = why_different(before, after, pairs)
+    if how.witness is not None:
+        how.witness(baseline, candidate, pairs, gain, reasons)
     evidence = found.evidence
     metrics = row.metric, candidate.row.metric
     return DatasetComparison(

@@ -12,8 +12,9 @@ from bridge.report.compare_schema import (
     Reason,
     Unpaired,
 )
+from bridge.report.language import Translate, counted, english
 from bridge.report.numbers import NO_VALUE
-from bridge.report.text import plural, visible
+from bridge.report.text import visible
 
 _UNPAIRED = {
     "error_in_baseline": "no score in the baseline",
@@ -53,9 +54,9 @@ def p_words(p: float) -> str:
     return "<0.0001" if p < 0.0001 else f"{p:.4f}" if p < 0.1 else f"{p:.2f}"
 
 
-def title(comparison: Comparison) -> str:
+def title(comparison: Comparison, _: Translate = english) -> str:
     names = ", ".join(against.candidate.label for against in comparison.against)
-    return f"{names} against {comparison.baseline.label}"
+    return _("{names} against {baseline}").format(names=names, baseline=comparison.baseline.label)
 
 
 def name_of(one: DatasetComparison, against: Against) -> str:
@@ -66,26 +67,26 @@ def name_of(one: DatasetComparison, against: Against) -> str:
     return f"{one.dataset} ({one.baseline_backend})" if several else one.dataset
 
 
-def headline(against: Against) -> str:
+def headline(against: Against, _: Translate = english) -> str:
     """One sentence: is it real, how big, where."""
     if not against.datasets:
-        return "nothing could be compared"
+        return _("nothing could be compared")
     worse = [name_of(one, against) for one in against.datasets if one.verdict == "worse"]
     better = [name_of(one, against) for one in against.datasets if one.verdict == "better"]
-    parts = [f"worse on {_listed(worse)}"] if worse else []
-    parts += [f"better on {_listed(better)}"] if better else []
+    parts = [_("worse on {names}").format(names=_listed(worse, _))] if worse else []
+    parts += [_("better on {names}").format(names=_listed(better, _))] if better else []
     rest = len(against.datasets) - len(worse) - len(better)
-    if rest:
-        parts.append(f"no difference shown on {plural(rest, 'dataset')}" if parts else "no difference shown")
-    return "; ".join(parts)
+    if rest and parts:
+        parts.append(_("no difference shown on {datasets}").format(datasets=counted(rest, "dataset", _)))
+    return "; ".join(parts) or _("no difference shown")
 
 
-def suite_words(against: Against) -> str:
+def suite_words(against: Against, _: Translate = english) -> str:
     suite = against.suite
     if suite is None:
         return ""
     change, interval = change_words(suite.difference, "fraction"), interval_words(suite.ci95, "fraction")
-    return f"mean over {suite.datasets} datasets: {change} {interval}"
+    return f"{_('mean over {n} datasets').format(n=suite.datasets)}: {change} {interval}"
 
 
 def lines(text: str) -> str:
@@ -93,67 +94,73 @@ def lines(text: str) -> str:
     return "\n".join(map(visible, text.splitlines()))
 
 
-def unpaired_words(unpaired: Unpaired) -> str:
+def unpaired_words(unpaired: Unpaired, _: Translate = english) -> str:
     counts = {name: count for name, count in unpaired.model_dump().items() if count}
-    return ", ".join(f"{count:,} {_UNPAIRED[name]}" for name, count in counts.items())
+    return ", ".join(f"{count:,} {_(_UNPAIRED[name])}" for name, count in counts.items())
 
 
-def remarks(one: DatasetComparison) -> Iterator[str]:
+def remarks(one: DatasetComparison, _: Translate = english) -> Iterator[str]:
     """What there is to say about a dataset besides its numbers."""
     if one.unpaired.total:
-        yield f"{plural(one.unpaired.total, 'sample')} not in it: {unpaired_words(one.unpaired)}{_bounds(one)}"
+        told = _("{samples} not in it").format(samples=counted(one.unpaired.total, "sample", _))
+        yield f"{told}: {unpaired_words(one.unpaired, _)}{_bounds(one, _)}"
     if one.detectable is not None and one.verdict == "no difference shown":
-        yield f"could have seen {_size(one.detectable, one.unit)}"
-    yield from causes(one)
-    yield from _reasons(one)
+        yield _("could have seen {size}").format(size=_size(one.detectable, one.unit))
+    yield from causes(one, _)
+    yield from _reasons(one, _)
     if one.design_effect is not None:
-        yield f"{plural(one.groups, 'cluster')}; they make the variance {one.design_effect:.2f} times as large"
+        clusters = counted(one.groups, "cluster", _)
+        yield _("{clusters}; they make the variance {times:.2f} times as large").format(
+            clusters=clusters, times=one.design_effect
+        )
     if one.noise is not None:
-        yield _noise(one.noise)
+        yield _noise(one.noise, _)
     yield from one.notes
 
 
-def causes(one: DatasetComparison) -> Iterator[str]:
+def causes(one: DatasetComparison, _: Translate = english) -> Iterator[str]:
     """What often explains lost answers."""
-    s = one.symptoms
+    s, lost = one.symptoms, counted(one.lost, "lost answer", _)
     if s.lost_unparsed:
-        yield (
-            f"out of {s.lost_unparsed:,} of {plural(one.lost, 'lost answer')} nothing could be read "
-            f"(unread in all: {s.unparsed_candidate or 0:,}, baseline {s.unparsed_baseline or 0:,}): look at the format"
-        )
+        yield _(
+            "out of {n:,} of {lost} nothing could be read (unread in all: {all:,}, baseline {before:,}): "
+            "look at the format"
+        ).format(n=s.lost_unparsed, lost=lost, all=s.unparsed_candidate or 0, before=s.unparsed_baseline or 0)
     if s.lost_truncated:
-        yield (
-            f"{s.lost_truncated:,} of {plural(one.lost, 'lost answer')} ended at the limit of tokens "
-            f"(in all: {s.truncated_candidate:,}, baseline {s.truncated_baseline:,}): look at max_tokens"
-        )
+        yield _(
+            "{n:,} of {lost} ended at the limit of tokens (in all: {all:,}, baseline {before:,}): look at max_tokens"
+        ).format(n=s.lost_truncated, lost=lost, all=s.truncated_candidate, before=s.truncated_baseline)
 
 
 def subset_caption() -> str:
     return "largest losses first; q by Benjamini and Hochberg, for finding places to look at, not for claims"
 
 
-def _reasons(one: DatasetComparison) -> Iterator[str]:
+def _reasons(one: DatasetComparison, _: Translate) -> Iterator[str]:
     """Of interest where the frameworks differ, or where something else than the answer makes the difference."""
     if one.baseline_backend == one.candidate_backend and set(one.reasons) <= {"answer"}:
         return
-    total = sum(one.reasons.values())
-    told = [f"{count:,} {_REASONS[reason]}" for reason, count in one.reasons.items()]
+    total = counted(sum(one.reasons.values()), "sample", _)
+    told = [f"{count:,} {_(_REASONS[reason])}" for reason, count in one.reasons.items()]
     if told:
-        yield f"of {plural(total, 'sample')} that differ, {'; '.join(told)}"
+        yield _("of {samples} that differ, {reasons}").format(samples=total, reasons="; ".join(told))
 
 
-def _noise(noise: Noise) -> str:
-    share = f"{100 * noise.share_within:.0f} % of the variance comes from asking again"
-    times = f"({noise.repeats_baseline:g} and {noise.repeats_candidate:g} times)"
-    better = "more repeats" if noise.share_within > LESS_SURE else "more samples"
-    return f"{share} {times}: {better} would help most"
+def _noise(noise: Noise, _: Translate) -> str:
+    again = _("{share:.0f} % of the variance comes from asking again ({before:g} and {after:g} times)").format(
+        share=100 * noise.share_within, before=noise.repeats_baseline, after=noise.repeats_candidate
+    )
+    more = _("more repeats would help most") if noise.share_within > LESS_SURE else _("more samples would help most")
+    return f"{again}: {more}"
 
 
-def _bounds(one: DatasetComparison) -> str:
+def _bounds(one: DatasetComparison, _: Translate) -> str:
     if one.bounds is None or one.bounds[0] == one.bounds[1]:
         return ""
     low, high = (change_words(bound, one.unit) for bound in one.bounds)
-    return f"; were all without a score lost or all won, the difference would be {low} or {high}"
+    return _("; were all without a score lost or all won, the difference would be {low} or {high}").format(
+        low=low, high=high
+    )
 
 
 def _size(value: float, unit: str) -> str:
@@ -164,5 +171,7 @@ def _signed(value: float, unit: str) -> str:
     return f"{100 * value:+.2f}" if unit == "fraction" else f"{value:+,.4g}"
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+def _listed(names: list[str], _: Translate) -> str:
+    if len(names) <= 4:
+        return ", ".join(names)
+    return _("{names} and {n} more").format(names=", ".join(names[:3]), n=len(names) - 3)

@@ -84,11 +84,11 @@ def render_html(report: Report, root: Path) -> str:
     )
 
 
-def report_context(report: Report, root: Path) -> dict[str, Any]:
+def report_context(report: Report, root: Path, language: str = "en") -> dict[str, Any]:
     """What the templates of a report's parts (``_facts.html``, ``_scores.html``, …) show."""
     return {
         "report": report,
-        "headline": headline(report),
+        "headline": headline(report, translator(language)),
         "duration": _duration(report),
         "faults": [error for error in report.errors if error.kind is not ErrorKind.WARNING],
         "warnings": [error for error in report.errors if error.kind is ErrorKind.WARNING],
@@ -98,6 +98,7 @@ def report_context(report: Report, root: Path) -> dict[str, Any]:
         "backends": {row.backend: row.backend_version for row in report.results},
         "many_models": len({row.model for row in report.results}) > 1,
         "colours": colours(report),
+        "row_link": lambda row: f"#dataset-{visible(row.dataset)}",
     }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 
+from bridge.report.text import plural
+
 LANGUAGES = {"en": "English", "zh": "中文"}
 Translate = Callable[[str], str]
 
@@ -29,3 +31,14 @@ def catalogue(language: str) -> Mapping[str, str]:
 def translator(language: str) -> Translate:
     words = catalogue(language)
     return lambda english: words.get(english, english)
+
+
+def english(text: str) -> str:
+    return text
+
+
+def counted(n: int, noun: str, _: Translate = english) -> str:
+    """``1 sample``, ``1,234 samples``; in a language without plurals by its own pattern."""
+    pattern = f"{{n}} {noun}s"
+    other = _(pattern)
+    return plural(n, noun) if other == pattern else other.format(n=f"{n:,}")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridge.report.language import Translate, counted, english
 from bridge.report.schema import Report, ResultRow, RunInfo, Status
-from bridge.report.text import plural
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,21 @@ class Line:
     """By backend."""
 
 
-def headline(report: Report) -> str:
+def headline(report: Report, _: Translate = english) -> str:
     """One sentence: what can be believed, and what is missing."""
     rows = primary_rows(report)
     scored, lost = sum(row.n for row in rows), sum(row.n_errors for row in rows)
     if report.status is Status.FAILED:
-        return f"no dataset has a score; {plural(lost, 'sample')} not scored" if lost else "no dataset has a score"
+        none = _("no dataset has a score")
+        return f"{none}; {_('{samples} not scored').format(samples=counted(lost, 'sample', _))}" if lost else none
+    results = counted(len(rows), "result", _)
     if report.status is Status.COMPLETE:
-        return f"{plural(len(rows), 'result')} over {plural(scored, 'scored sample')}"
+        return _("{results} over {samples}").format(results=results, samples=counted(scored, "scored sample", _))
     broken = sum(row.status is not Status.COMPLETE for row in rows)
-    what = f"{broken} of {plural(len(rows), 'result')} not complete" if broken else "there were errors"
-    lost_text = f"{lost:,} of {plural(scored + lost, 'sample')} without an answer or a score, and in no value"
-    return f"{what}; {lost_text}" if lost else what
+    what = _("{n} of {results} not complete").format(n=broken, results=results) if broken else _("there were errors")
+    samples = counted(scored + lost, "sample", _)
+    text = _("{n:,} of {samples} without an answer or a score, and in no value").format(n=lost, samples=samples)
+    return f"{what}; {text}" if lost else what
 
 
 def primary_rows(report: Report) -> list[ResultRow]:

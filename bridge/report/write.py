@@ -1,6 +1,8 @@
-"""The report to disk: ``report.json``, ``report.md`` and ``report.html``, and a line of samples."""
+"""The report to disk: ``report.json``, ``report.md`` and ``report.html``, the samples' index, and a line of samples."""
 
 from __future__ import annotations
+
+import contextlib
 
 from pydantic_core import PydanticSerializationError
 
@@ -17,7 +19,20 @@ def write_report(rundir: RunDir, report: Report) -> Report:
     write_atomic(rundir.report_json, report_json(report))
     write_atomic(rundir.report_md, render_markdown(report))
     write_atomic(rundir.report_html, render_html(report, rundir.root))
+    _index_samples(rundir, report)
     return report
+
+
+def _index_samples(rundir: RunDir, report: Report) -> None:
+    """For ``bridge view``, which makes its own where this one could not be written: no reason to end a run."""
+    import sqlite3
+
+    from bridge.report.sample_index import index_path, is_fresh, sources, write_index
+
+    files = sources(report, rundir.root)
+    with contextlib.suppress(OSError, sqlite3.Error):
+        if files and not is_fresh(index_path(rundir.root), files):
+            write_index(files, index_path(rundir.root))
 
 
 def report_json(report: Report) -> bytes:
