@@ -1,0 +1,74 @@
+"""What an earlier invocation has left: rows of ``battles.jsonl`` that still count, and those that no longer do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bridge.native.arena.battle import Battle
+from bridge.native.arena.judging import Shown, blank
+from bridge.native.arena.matches import Match, call_of
+from bridge.native.arena.prompts import Prompt, choose
+from bridge.native.arena.questions import Question
+
+NOBODY_ASKED = ("identical", "missing")
+"""In ``Battle.parser``: what decided without a judge."""
+
+
+@dataclass
+class Standing:
+    """Sorts rows by what holds now."""
+
+    questions: Mapping[str, Question]
+    prompts: Sequence[Prompt]
+    shown: Shown
+    judges: Collection[str]
+    """Those that are asked the same way as before; rows of all others no longer count."""
+    dry_run: bool = False
+    kept: dict[str, Battle] = field(default_factory=dict)
+    stale: list[Battle] = field(default_factory=list)
+    """Verdicts about something that has changed since, or is no longer asked."""
+
+    def take(self, rows: Iterable[Battle]) -> None:
+        """Of rows with one id the last counts. Rows without an answer are dropped: they are asked again."""
+        for row in {row.battle_id: row for row in rows}.values():
+            if row.judge_kind in ("human", "imported"):
+                self.kept[row.battle_id] = row
+            elif row.error is not None and row.error.kind != "unparsed":
+                continue
+            elif (row.judge_kind == "dry_run") == self.dry_run and self._counts(row):
+                self.kept[row.battle_id] = row
+            elif row.judge_kind == "llm" and row.parser not in NOBODY_ASKED:
+                self.stale.append(row)
+
+    def _counts(self, row: Battle) -> bool:
+        question = self.questions.get(row.question_id)
+        names = [row.model_a, *filter(None, [row.model_b])]
+        if question is None or row.judge not in self.judges or not all(name in self.shown.answers for name in names):
+            return False
+        if not 1 <= row.turn <= len(question.turns):
+            return False
+        try:
+            prompt = choose(self.prompts, question, row.turn)
+        except ValueError:
+            return False
+        call = call_of(
+            Match(question, row.model_a, row.model_b), row.turn, row.judge, row.shown_first, row.repeat, prompt
+        )
+        now = blank(call, self.shown)
+        same_answers = (now.answer_a_sha256, now.answer_b_sha256) == (row.answer_a_sha256, row.answer_b_sha256)
+        return (
+            same_answers
+            and row.prompt_sha256 == prompt.sha256
+            and row.parser
+            in (
+                prompt.parser,
+                "dry_run",
+                *NOBODY_ASKED,
+            )
+        )
+
+
+def changed_questions(before: Iterable[Question], now: Mapping[str, Question]) -> set[str]:
+    """Ids that stand for something else now."""
+    return {old.question_id for old in before if old.question_id in now and now[old.question_id] != old}
