@@ -105,4 +105,3 @@ def _add(scores: Floats, unit: Integers, column: Integers, values: Floats) -> No
 
 def _weighted(rows: Rows, weight: Floats) -> Rows:
     return Rows(rows.a, rows.b, rows.outcome, weight, rows.x, rows.m)
-

@@ -36,7 +36,8 @@ def components(rows: Comparisons, anchors: Sequence[int] = ()) -> list[Component
     beats = _beats(rows)
     reach = _closure(beats)
     joined = _closure(beats | beats.T)
-    weight = np.bincount(rows.a, rows.weight, len(rows.models)) + np.bincount(rows.b, rows.weight, len(rows.models))
+    m = len(rows.models)
+    weight = np.asarray(np.bincount(rows.a, rows.weight, m) + np.bincount(rows.b, rows.weight, m), np.float64)
     found = [_component(group, reach, weight, set(anchors)) for group in _groups(joined)]
     return sorted(found, key=lambda part: (-sum(weight[list(part.members)]), part.members))
 

@@ -1,7 +1,7 @@
 """Bradley-Terry by maximum likelihood, with Newton's method.
 
-``P(a beats b) = 1 / (1 + exp(-(θa - θb + x·β)))``. A tie is half a win and half a loss, or (Davidson 1970) an outcome of
-its own with ``P(tie) ∝ ν sqrt(πa πb)``. Only differences of θ are determined; their mean is kept at 0.
+``P(a beats b) = 1 / (1 + exp(-(θa - θb + x·β)))``. A tie is half a win and half a loss, or (Davidson 1970) an outcome
+of its own with ``P(tie) ∝ ν sqrt(πa πb)``. Only differences of θ are determined; their mean is kept at 0.
 """
 
 from __future__ import annotations
@@ -147,4 +147,4 @@ def _inverse(found: Floats, m: int) -> Floats:
 
 def _sigmoid(d: Floats) -> Floats:
     small = np.exp(-np.abs(d))
-    return np.where(d >= 0, 1, small) / (1 + small)
+    return np.asarray(np.where(d >= 0, 1, small) / (1 + small))

@@ -100,7 +100,7 @@ def rate(
     """``style`` are names of ``STYLES``; comparisons that lack one are left out. Raises OutputError where a term
     cannot be told from the models, or two anchors contradict each other.
     """
-    known = ~np.isnan(rows.style[:, [STYLES.index(name) for name in style]]).any(1)
+    known = np.asarray(~np.isnan(rows.style[:, [STYLES.index(name) for name in style]]).any(1), np.bool_)
     left_out = int((~known).sum())
     rows = rows.only(known) if left_out else rows
     x, names = _covariates(rows, style, first_position)
@@ -173,9 +173,7 @@ def _part(
     m = len(core)
     scale = Scale(core, fitted.theta * to_points + shift, turn @ cov[:m, :m] @ turn.T * to_points**2)
     rating, stderr, interval, reason = _core_table(scale, groups, fitted, turn, to_points, how, method, anchors)
-    found = _Part(
-        scale, rating, stderr, interval, {}, reason, fitted.beta, cov[m:, m:], _nu(fitted)
-    )
+    found = _Part(scale, rating, stderr, interval, {}, reason, fitted.beta, cov[m:, m:], _nu(fitted))
     _place_unbounded(found, rows, part, fitted, how, to_points, shift)
     return found
 
@@ -223,9 +221,7 @@ def _core_table(
     how: RatingSpec,
     method: str,
     anchors: dict[int, float],
-) -> tuple[
-    dict[int, float | None], dict[int, float | None], dict[int, tuple[float, float] | None], dict[int, str]
-]:
+) -> tuple[dict[int, float | None], dict[int, float | None], dict[int, tuple[float, float] | None], dict[int, str]]:
     rating: dict[int, float | None] = {}
     stderr: dict[int, float | None] = {}
     interval: dict[int, tuple[float, float] | None] = {}
@@ -329,10 +325,7 @@ def _ranks(part: Component, table: _Part) -> dict[int, tuple[int, int | None, in
     members = [model for model in part.members if table.rating[model] is not None]
     values = [float(table.rating[model] or 0.0) for model in members]
     ranges = place_ranges([_reach(model, part, table) for model in members])
-    return {
-        model: (rank, low, high)
-        for model, rank, (low, high) in zip(members, places(values), ranges, strict=True)
-    }
+    return {model: (rank, low, high) for model, rank, (low, high) in zip(members, places(values), ranges, strict=True)}
 
 
 def _reach(model: int, part: Component, table: _Part) -> tuple[float, float]:

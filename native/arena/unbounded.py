@@ -22,7 +22,7 @@ def wins_table(rows: Comparisons) -> Floats:
     m = len(rows.models)
     found = np.bincount(rows.a * m + rows.b, rows.weight * rows.outcome, m * m)
     found += np.bincount(rows.b * m + rows.a, rows.weight * (1 - rows.outcome), m * m)
-    return found.reshape(m, m)
+    return np.asarray(found.reshape(m, m), np.float64)
 
 
 def placed(wins: Floats, theta: Floats, free: Integers, prior: float) -> Floats:
