@@ -35,7 +35,7 @@ class Finding:
 @ended
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> int:
     """Check that this machine has what bridge needs: Python, uv, room on the disk, loopback, environments."""
-    findings = [finding for look in (_python, _uv, _cache, _room, _loopback, _environments) for finding in look()]
+    findings = [finding for look in (_python, _uv, _cache, _room, _loopback, _sandbox, _environments) for finding in look()]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -91,6 +91,15 @@ def _loopback() -> Iterator[Finding]:
         yield Finding(
             "loopback", "wrong", f"127.0.0.1 cannot be used ({error.strerror or error}); the gateway needs it"
         )
+
+
+def _sandbox() -> Iterator[Finding]:
+    from bridge.sandbox.trial import why_not
+
+    if why := why_not():
+        yield Finding("sandbox", "note", f"{why}; needed only where code that a model wrote is run")
+    else:
+        yield Finding("sandbox", "ok", "a program was confined: no network, nothing to write, processes limited")
 
 
 def _environments() -> Iterator[Finding]:

@@ -1,0 +1,7 @@
+"""Programs that nobody has read run in here: in namespaces of their own, made by bubblewrap, within limits.
+
+``room``        what a program sees of the machine, and the command line that runs it there
+``trial``       whether that works on this machine, found out by doing it
+``programs``    short Python programs, each from a warm interpreter, each with a verdict
+``inner``       what runs inside: standard library only
+"""

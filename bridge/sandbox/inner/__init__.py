@@ -1,0 +1,1 @@
+"""Runs inside a sandbox, by an interpreter that has the standard library and nothing else."""

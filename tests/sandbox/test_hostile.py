@@ -1,0 +1,299 @@
+"""Programs that mean harm: none of them passes, and none of them changes the verdict on the next one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.programs import Allowed, Program, Programs, Ran
+
+MIB = 1 << 20
+ALLOWED = Allowed(cpu_s=1, wall_s=3.0, memory_bytes=256 * MIB, processes=24, scratch_bytes=8 * MIB)
+GOOD = Program("def double(n):\n    return 2 * n\n", "assert double(21) == 42\n")
+BAD = Program("def double(n):\n    return 2 * n\n", "assert double(21) == 43\n")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Programs]:
+    with Programs(ALLOWED) as programs:
+        yield programs
+
+
+@pytest.fixture
+def programs(server: Programs) -> Iterator[Programs]:
+    """After each test, a right program passes and a wrong one fails, as ever, and in the server that was there."""
+    server.warm_up()
+    before = server._server
+    yield server
+    assert server.run(GOOD).passed
+    assert server.run(BAD).reason == "AssertionError (tests.py, line 1)"
+    assert server._server is before
+
+
+def run(programs: Programs, source: str, tests: str = "") -> Ran:
+    return programs.run(Program(source, tests))
+
+
+def refused(programs: Programs, source: str, tests: str = "") -> str:
+    ran = run(programs, source, tests)
+    assert not ran.passed and ran.reason
+    return ran.reason
+
+
+def test_a_fork_bomb(programs: Programs) -> None:
+    refused(programs, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass")
+
+
+def test_a_bomb_of_threads(programs: Programs) -> None:
+    bomb = (
+        "import threading, time\nwhile True:\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
+    )
+    assert "can't start new thread" in refused(programs, bomb)
+
+
+def test_a_memory_hog(programs: Programs) -> None:
+    assert "MemoryError" in refused(programs, "x = bytearray(10**10)")
+
+
+def test_a_herd_of_memory_hogs(programs: Programs) -> None:
+    """Each is within its limit, all together are not."""
+    herd = "import os, time\nfor _ in range(8):\n    if not os.fork():\n        break\nx = b'x' * (60 << 20)\ntime.sleep(60)"
+    assert refused(programs, herd) == "used more than 256 MiB of memory"
+
+
+def test_memory_by_way_of_files(programs: Programs) -> None:
+    many = "for n in range(100):\n    open(f'/tmp/{n}', 'wb').write(b'x' * (1 << 20))"
+    assert "No space left" in refused(programs, many)
+    assert "File too large" in refused(
+        programs,
+        "import signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nopen('/tmp/x', 'wb').write(b'x' * (9 << 20))",
+    )
+
+
+def test_an_endless_loop(programs: Programs) -> None:
+    assert refused(programs, "while True: pass") == "took more than 1 s of CPU time"
+
+
+def test_an_endless_sleep(programs: Programs) -> None:
+    assert refused(programs, "import time\ntime.sleep(1000)") == "took longer than 3 s"
+
+
+def test_an_endless_loop_in_the_tests(programs: Programs) -> None:
+    assert refused(programs, "def f():\n    while True: pass", "f()") == "took more than 1 s of CPU time"
+
+
+def test_catching_the_timeout(programs: Programs) -> None:
+    deaf = """
+import signal
+for number in range(1, 65):
+    try:
+        signal.signal(number, lambda *_: None)
+    except (OSError, ValueError):
+        pass
+while True:
+    try:
+        while True: pass
+    except BaseException:
+        continue
+"""
+    assert refused(programs, deaf) == "took more than 1 s of CPU time"
+
+
+def test_deleting_and_writing_files(programs: Programs, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    delete = f"""
+import os, shutil
+for place in ('/usr/games', '/etc', '/tmp', {str(tmp_path)!r}, {str(Path.home())!r}, {str(Path(__file__).parent)!r}):
+    shutil.rmtree(place, ignore_errors=True)
+written = []
+for place in ('/', '/usr', '/etc', '/dev', '/proc', {str(tmp_path)!r}, {str(Path(__file__).parent)!r}):
+    try:
+        open(os.path.join(place, 'written'), 'w')
+        written.append(place)
+    except OSError:
+        pass
+assert not written, written
+"""
+    assert run(programs, delete).passed
+    assert (tmp_path / "kept").read_text() == "kept" and Path("/usr/bin/env").exists() and Path(__file__).exists()
+
+
+def test_what_is_left_in_tmp_is_gone(programs: Programs) -> None:
+    for folder in ("/tmp", "/dev/shm"):
+        assert run(programs, f"open('{folder}/left', 'w').write('for the next one')").passed
+        assert run(programs, f"import os\nassert os.listdir('{folder}') == []").passed
+
+
+def test_keys_in_the_environment(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with Programs(ALLOWED) as fresh:
+        look = """
+import os
+seen = [repr(os.environ)]
+for name in os.listdir('/proc'):
+    for file in ('environ', 'cmdline'):
+        try:
+            seen.append(open(f'/proc/{name}/{file}').read())
+        except OSError:
+            pass
+assert 'secret' not in ''.join(seen)
+assert os.listdir('/proc') == []
+"""
+        assert fresh.run(Program(look, "")).passed
+
+
+def test_other_files_are_not_there(programs: Programs, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for path in (tmp_path / "mine", Path(__file__), Path("/etc/passwd"), Path("/var/log"), Path("/sys/kernel")):
+        assert path.exists() and run(programs, f"import os\nassert not os.path.exists({str(path)!r})").passed
+
+
+def test_the_network(programs: Programs) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        reached: list[object] = []
+        threading.Thread(target=lambda: reached.append(_accepted(server)), daemon=True).start()
+        for target in (f"('127.0.0.1', {port})", "('192.0.2.1', 80)", "('169.254.169.254', 80)"):
+            reason = refused(programs, f"import socket\nsocket.create_connection({target}, timeout=1)")
+            assert "Error" in reason
+        assert reached == []
+
+
+def _accepted(server: socket.socket) -> object:
+    try:
+        return server.accept()
+    except OSError:
+        return None
+
+
+TRACE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+traced = [pid for pid in [*range(1, 200), os.getppid()] if pid != os.getpid() and libc.ptrace(16, pid, 0, 0) == 0]
+assert not traced, traced
+"""
+
+
+def test_ptrace_of_the_parent(programs: Programs) -> None:
+    assert run(programs, TRACE).passed
+
+
+def test_killing_the_server(programs: Programs) -> None:
+    kill = "import os, signal\nfor pid in [-1, 0, *range(1, 1000)]:\n    try:\n        os.kill(pid, signal.SIGKILL)\n    except OSError:\n        pass"
+    assert "killed by signal 9" in refused(programs, kill)
+
+
+def test_children_do_not_outlive_it(programs: Programs) -> None:
+    stay = "import os\nif not os.fork():\n    os.setsid()\n    os.execv('/bin/sleep', ['sleep', '61.25'])"
+    assert run(programs, stay, "import time\ntime.sleep(0.2)").passed
+    assert _named("61.25") == []
+    assert len(_named("pytest")) > 0
+
+
+def _named(name: str) -> list[str]:
+    found = []
+    for entry in os.scandir("/proc"):
+        try:
+            found.append((Path(entry.path) / "cmdline").read_text())
+        except OSError:
+            continue
+    return [line for line in found if name in line]
+
+
+def test_huge_output(programs: Programs) -> None:
+    loud = "import sys\nwhile True:\n    sys.stdout.write('x' * 100000)\n    sys.stderr.write('x' * 100000)"
+    assert refused(programs, loud) == "took more than 1 s of CPU time"
+    assert run(programs, "print('x' * 10_000_000)").passed
+
+
+def test_a_huge_reason(programs: Programs) -> None:
+    assert len(refused(programs, "raise ValueError('x' * 10_000_000)")) < 3000
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "import sys; sys.exit(0)",
+        "import os; os._exit(0)",
+        "raise SystemExit",
+        "raise KeyboardInterrupt",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import ctypes; ctypes.string_at(0)",
+        "import os; os.execv('/bin/true', ['true'])",
+        "raise type('Own', (BaseException,), {'__str__': lambda self: 1 / 0})()",
+    ],
+)
+def test_leaving_before_the_tests(programs: Programs, leave: str) -> None:
+    refused(programs, leave, "assert False")
+    refused(programs, f"def f():\n    {leave}", "f()")
+
+
+def test_ending_in_an_at_exit_handler(programs: Programs) -> None:
+    refused(programs, "import atexit, os\natexit.register(os._exit, 0)", "assert False")
+
+
+PATCHES = """
+import builtins, os, sys, types
+for module in (builtins, os, sys):
+    for name in ('exec', 'compile', 'write', '_exit', 'read', 'settrace'):
+        if hasattr(module, name):
+            setattr(module, name, lambda *a, **k: True)
+builtins.AssertionError = KeyError
+def check(*a): return True
+class Quiet(dict):
+    def __setitem__(self, name, value): pass
+sys.modules['bridge.sandbox.inner.program'] = types.ModuleType('program')
+"""
+
+
+def test_patching_the_checker(programs: Programs) -> None:
+    refused(programs, PATCHES, "def check(f):\n    assert f() == 1\ncheck(lambda: 2)")
+
+
+def test_tracing_the_checker(programs: Programs) -> None:
+    skip = "import sys\ndef over(frame, event, arg):\n    frame.f_locals.clear()\n    return over\nsys.settrace(over)\nsys.setprofile(over)"
+    refused(programs, skip, "assert 1 == 2")
+
+
+def test_a_false_verdict(programs: Programs) -> None:
+    claims = """
+import os
+for fd in range(0, 1024):
+    for claim in (b'P', b'P' + b'0' * 32, b'R', b'{"passed": true}\\n'):
+        try:
+            os.write(fd, claim)
+        except OSError:
+            pass
+os._exit(0)
+"""
+    reason = refused(programs, claims, "assert False")
+    assert "before its tests were through" in reason
+
+
+def test_the_word_is_not_there_before_the_tests(programs: Programs) -> None:
+    """All that a program finds in its memory does not tell it what the server wants to hear."""
+    search = """
+import gc, os
+found = {value for thing in gc.get_objects() if isinstance(thing, dict) for value in list(thing.values())
+         if isinstance(value, bytes) and len(value) == 32}
+for word in found:
+    os.write(4, b'P' + word)
+os._exit(0)
+"""
+    refused(programs, search, "assert False")
+
+
+def test_a_test_that_is_larger_than_a_pipe(programs: Programs) -> None:
+    text = "x" * 3_000_000
+    assert run(programs, "def f(): return 1", f"text = '{text}'\nassert f() == 1 and len(text) == 3_000_000").passed
+    refused(programs, "import time\ntime.sleep(0.1)\nimport os\nos._exit(0)", f"text = '{text}'")
+
+
+def test_text_that_is_no_program(programs: Programs) -> None:
+    for source in ("def", "\0", "\ud800", "(" * 5000, "x = " + "9" * 5000):
+        refused(programs, source, "assert False")

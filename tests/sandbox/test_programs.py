@@ -1,0 +1,86 @@
+"""The server itself: what it makes of programs, and of its own end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox import programs as module
+from bridge.sandbox.programs import Allowed, Program, Programs, SandboxBroken
+
+GOOD = Program("def one():\n    return 1\n", "assert one() == 1\n")
+
+
+def test_a_server_that_is_killed_is_started_again() -> None:
+    with Programs() as programs:
+        assert programs.run(GOOD).passed
+        assert programs._server is not None
+        os.kill(programs._server.pid, signal.SIGKILL)
+        assert programs.run(GOOD).passed
+
+
+def test_a_sandbox_that_breaks_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with Programs() as programs:
+        assert programs.run(GOOD).passed
+        assert programs._server is not None
+        programs._server.kill()
+        broken = tmp_path / "bwrap"
+        broken.write_text("#!/bin/sh\necho 'bwrap: no more namespaces' >&2\nexit 1\n")
+        broken.chmod(0o755)
+        monkeypatch.setattr("bridge.sandbox.room.shutil.which", lambda _: str(broken))
+        with pytest.raises(SandboxBroken, match="bwrap: no more namespaces"):
+            programs.run(GOOD)
+
+
+def test_without_namespaces_of_its_own_a_program_has_a_server_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where user namespaces cannot be nested: slower, and as safe."""
+    start = module.python
+
+    def no_nesting(name: str, *isolated: str) -> list[str]:
+        argv = start(name, *isolated)
+        at = argv.index("-c") + 1
+        argv[at] = (
+            "import sys; sys.path.append(sys.argv[1]); from bridge.sandbox.inner import namespaces, serve;"
+            "serve._can_separate = lambda: False; serve.main([])"
+        )
+        return argv
+
+    monkeypatch.setattr(module, "python", no_nesting)
+    with Programs(Allowed(cpu_s=1, wall_s=3)) as programs:
+        assert programs.run(GOOD).passed
+        assert programs._server is None and not programs._separate
+        assert not programs.run(Program("import os, signal\nos.kill(-1, signal.SIGKILL)", "")).passed
+        assert programs.run(GOOD).passed
+        left = Program("import os\nassert os.listdir('/tmp') == []\nopen('/tmp/left', 'w')", "")
+        assert programs.run(left).passed and programs.run(left).passed
+
+
+def test_unconfined_there_is_still_a_verdict() -> None:
+    with Programs(Allowed(cpu_s=1, wall_s=3), confined=False) as programs:
+        assert programs.run(GOOD).passed
+        assert not programs.run(Program("import os; os._exit(0)", "")).passed
+        assert programs.run(Program("while True: pass", "")).reason == "took more than 1 s of CPU time"
+
+
+def test_verdicts_do_not_hang_on_the_order_of_sets() -> None:
+    source = "import os\nseen = list({'a', 'b', 'c', 'd', 'e'})"
+    orders = set()
+    for _ in range(2):
+        with Programs() as programs:
+            orders.add(programs.run(Program(source, "raise ValueError(seen)")).reason)
+    assert len(orders) == 1
+
+
+def test_modules_work_as_they_do_in_a_file() -> None:
+    source = (
+        "from __future__ import annotations\nimport dataclasses, pickle\n"
+        "@dataclasses.dataclass\nclass Pair:\n    a: int\n    b: int\n"
+        "if __name__ == '__main__':\n    raise SystemExit('run as a script')\n"
+    )
+    tests = "assert pickle.loads(pickle.dumps(Pair(1, 2))) == Pair(1, 2)"
+    with Programs() as programs:
+        ran = programs.run(Program(source, tests))
+        assert ran.passed, ran.reason
