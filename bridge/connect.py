@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 from bridge.backend import Backend, Endpoint
 from bridge.endpoint.cache import RequestStore
@@ -16,7 +16,8 @@ from bridge.endpoint.gateway import Gateway
 from bridge.launch import StopSignal
 from bridge.progress import Watcher
 from bridge.rundir import RunDir
-from bridge.serve import Served, serve
+from bridge.serve import Served
+from bridge.serve.abilities import Way
 from bridge.spec import ModelSpec, TaskSpec
 
 
@@ -26,6 +27,8 @@ class Connection:
     served: Served
     gateway: Gateway | None
     """None where every backend that asks this model is native."""
+    likelihood: Way | Literal[""] = ""
+    """How the server tells the log-probabilities of a prompt, where that has been found out."""
 
     def endpoint(self, backend: Backend, traffic_name: str, concurrency: int) -> Endpoint:
         """The model as one job of ``backend`` sees it; its traffic is recorded under ``traffic_name``."""
@@ -44,6 +47,7 @@ class Connection:
             served_model=self.served.model,
             identity=self.served.identity,
             shown_url=self.served.shown_url,
+            likelihood=self.likelihood,
         )
 
 
@@ -52,7 +56,7 @@ async def connect(
     model: ModelSpec,
     spec: TaskSpec,
     *,
-    python: Path,
+    serving: AbstractAsyncContextManager[dict[str, Served]],
     rundir: RunDir,
     watcher: Watcher,
     stop: StopSignal,
@@ -60,18 +64,13 @@ async def connect(
     failed_marker: str,
     warn: Callable[[str], None],
 ) -> AsyncIterator[Connection]:
-    """Serves the model, and opens a gateway where ``gateway_concurrency`` is not 0.
+    """Enters ``serving``, and opens a gateway where ``gateway_concurrency`` is not 0.
 
     ``stop`` is set when the model is lost: its server died, or does not answer any more. Raises ServeError.
     """
-    name = f"model {model.name}"
-
-    def progress(line: str) -> None:
-        watcher.stage(name, "running", line)
-
-    log = rundir.serve_log(model.name)
-    async with serve(model, python=python, concurrency=spec.concurrency, log=log, progress=progress) as served:
-        watcher.stage(name, "done", served.base_url)
+    async with serving as all_served:
+        served = all_served[model.name]
+        watcher.stage(f"model {model.name}", "done", served.base_url)
         with forward(served.died, lambda: stop.stop("endpoint", " ".join(served.reason))):
             if not gateway_concurrency:
                 yield Connection(model, served, None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +13,15 @@ from bridge.backend import EnvSpec, Job
 from bridge.collect import Executed, job_folder, traffic_name
 from bridge.connect import Connection, connect, forward
 from bridge.envs import ensure
-from bridge.errors import BridgeError, EnvError, Interrupted
+from bridge.errors import BridgeError, EnvError, Interrupted, ServeError
 from bridge.launch import StopSignal, digest, launch, not_launched
 from bridge.observe import Observer
 from bridge.plan import Plan, PlannedTask
 from bridge.progress import Watcher
 from bridge.report.schema import ErrorKind, ModelInfo, ReportError
 from bridge.rundir import RunDir
-from bridge.serve import environment_of
+from bridge.serve import LOCAL_ENV, Served, environment_of, not_served, serve_together, together
+from bridge.serve.abilities import likelihood_way
 from bridge.spec import ModelSpec
 
 T = TypeVar("T")
@@ -50,9 +51,8 @@ class Execution:
                 stop = StopSignal(asyncio.Event())
                 stack.enter_context(_passed_on(self.interrupt, stop))
                 judge = await self._judge(stack, pending, stop)
-                for model in self.plan.spec.all_models:
-                    tasks = [planned for planned in pending if planned.task.model is model]
-                    await self._run_model(model, tasks, judge, stop)
+                for group in together(self.plan.spec.all_models):
+                    await self._run_group(group, pending, judge, stop)
         except BridgeError as error:
             self._give_up(pending, error)
         finally:
@@ -62,6 +62,7 @@ class Execution:
 
     def _start_environments(self, pending: Sequence[PlannedTask]) -> None:
         wanted = [environment_of(model) for model in (*self.plan.spec.all_models, self.plan.spec.judge) if model]
+        wanted = [environment for environment in wanted if environment != LOCAL_ENV or _scores_locally(pending)]
         wanted += [job.env_spec for planned in pending for job in planned.jobs()]
         for spec in wanted:
             if spec.lock is not None and spec.name not in self._environments:
@@ -95,15 +96,48 @@ class Execution:
         judge = self.plan.spec.judge
         return None if judge is None else await stack.enter_async_context(self._connected(judge, pending, stop))
 
+    async def _run_group(
+        self, group: Sequence[ModelSpec], pending: Sequence[PlannedTask], judge: Connection | None, stop: StopSignal
+    ) -> None:
+        """Models that one process can serve share its start; where it cannot, each has one of its own."""
+        tasks = {model.name: [planned for planned in pending if planned.task.model is model] for model in group}
+        waiting = [model for model in group if tasks[model.name]]
+        if len(waiting) > 1:
+            async with AsyncExitStack() as stack:
+                served = await self._served_together(stack, waiting, tasks)
+                while served and waiting and not served[waiting[0].name].died.is_set():
+                    model = waiting.pop(0)
+                    await self._run_model(model, tasks[model.name], judge, stop, served[model.name])
+        for model in waiting:
+            await self._run_model(model, tasks[model.name], judge, stop)
+
+    async def _served_together(
+        self, stack: AsyncExitStack, models: Sequence[ModelSpec], tasks: Mapping[str, Sequence[PlannedTask]]
+    ) -> dict[str, Served] | None:
+        """None where they cannot be served by one process, or not at all: what is wrong is then told of each."""
+        serving = self._serving(models, [planned for one in tasks.values() for planned in one])
+        try:
+            return await self._unless_interrupted(stack.enter_async_context(serving))
+        except (ServeError, EnvError) as error:
+            first = str(error).partition("\n")[0]
+            self.watcher.stage(f"model {models[0].name}", "running", f"not together, so one by one: {first}")
+            return None
+
     async def _run_model(
-        self, model: ModelSpec, tasks: Sequence[PlannedTask], judge: Connection | None, stop_all: StopSignal
+        self,
+        model: ModelSpec,
+        tasks: Sequence[PlannedTask],
+        judge: Connection | None,
+        stop_all: StopSignal,
+        served: Served | None = None,
     ) -> None:
         if not tasks:
             return
         stop = StopSignal(asyncio.Event())
         try:
-            async with self._connected(model, tasks, stop) as connection:
+            async with self._connected(model, tasks, stop, served) as connection:
                 self.models[model.name] = connection.served.info
+                connection, tasks = await self._probed(connection, tasks)
                 observer = Observer(self.watcher, connection.gateway)
                 with observer.watching(), _passed_on(stop_all, stop):
                     await asyncio.gather(
@@ -112,16 +146,49 @@ class Execution:
         except BridgeError as error:
             self._give_up(tasks, error)
 
+    async def _probed(
+        self, connection: Connection, tasks: Sequence[PlannedTask]
+    ) -> tuple[Connection, Sequence[PlannedTask]]:
+        """Whether the server can do what the tasks need beyond answering; those that it cannot do are given up."""
+        wanting = [planned for planned in tasks if any(d.scoring == "loglikelihood" for d in planned.task.datasets)]
+        if not wanting:
+            return connection, tasks
+        served, limit_s = connection.served, self.plan.spec.request_timeout_s
+        try:
+            way = await likelihood_way(served.base_url, served.model, api_key=served.api_key, timeout_s=limit_s)
+        except ServeError as error:
+            self._give_up(wanting, ServeError(f"model {connection.model.name}: {error}"))
+            return connection, [planned for planned in tasks if planned not in wanting]
+        return replace(connection, likelihood=way), tasks
+
+    @asynccontextmanager
+    async def _serving(
+        self, models: Sequence[ModelSpec], tasks: Sequence[PlannedTask]
+    ) -> AsyncIterator[dict[str, Served]]:
+        """The models of one start; a local model that its backends load themselves is started by nobody."""
+        first = models[0]
+        if first.local is not None and not _scores_locally(tasks):
+            yield {first.name: not_served(first)}
+            return
+        python = await self._python(environment_of(first))
+        stage, log, many = f"model {first.name}", self.rundir.serve_log(first.name), self.plan.spec.concurrency
+
+        def progress(line: str) -> None:
+            self.watcher.stage(stage, "running", line)
+
+        async with serve_together(models, python=python, concurrency=many, log=log, progress=progress) as served:
+            yield served
+
     @asynccontextmanager
     async def _connected(
-        self, model: ModelSpec, tasks: Sequence[PlannedTask], stop: StopSignal
+        self, model: ModelSpec, tasks: Sequence[PlannedTask], stop: StopSignal, served: Served | None = None
     ) -> AsyncIterator[Connection]:
-        python = await self._python(environment_of(model))
-        shares = [planned.task.concurrency for planned in tasks if planned.backend.route == "gateway"]
+        asks = [] if model.local else [planned for planned in tasks if planned.backend.route == "gateway"]
+        shares = [planned.task.concurrency for planned in asks]
         opening = connect(
             model,
             self.plan.spec,
-            python=python,
+            serving=self._serving([model], tasks) if served is None else nullcontext({model.name: served}),
             rundir=self.rundir,
             watcher=self.watcher,
             stop=stop,
@@ -218,6 +285,11 @@ def _passed_on(first: StopSignal, then: StopSignal) -> Iterator[None]:
     """What stops ``first`` stops ``then`` too."""
     with forward(first.event, lambda: then.stop(first.cause or "interrupted", first.reason)):
         yield
+
+
+def _scores_locally(tasks: Sequence[PlannedTask]) -> bool:
+    """Whether a local model is wanted by a backend that asks for likelihoods, and does not load it itself."""
+    return any(planned.task.model.local and planned.backend.route == "direct" for planned in tasks)
 
 
 def _kind(error: BridgeError) -> ErrorKind:

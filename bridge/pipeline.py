@@ -20,11 +20,11 @@ from bridge.manifest import Manifest
 from bridge.pins import take_pins, write_pins
 from bridge.plan import Plan
 from bridge.progress import Watcher
-from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, Status
+from bridge.report.schema import ErrorKind, Report, ReportError, Status
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
 from bridge.seal import write_seal
-from bridge.spec import ModelSpec
+from bridge.serve import describe
 
 T = TypeVar("T")
 
@@ -34,10 +34,10 @@ async def run_plan(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watc
     collection = Collection(plan, rundir, manifest)
     execution = Execution(plan, rundir, watcher, manifest.failed_marker)
     pending = collection.take_finished()
-    with _interruptible(execution.interrupt):
+    with interruptible(execution.interrupt):
         await execution.run(pending)
     collection.take(execution.executed)
-    models = [execution.models.get(model.name) or described(model) for model in plan.spec.all_models]
+    models = [execution.models.get(model.name) or describe(model) for model in plan.spec.all_models]
     report = write_report(rundir, collection.report(models, [*execution.errors, *_stopped(execution)]))
     if report.status is not Status.FAILED:
         write_pins(rundir, take_pins(plan, manifest.bridge_version))
@@ -50,14 +50,6 @@ def _stopped(execution: Execution) -> Iterator[ReportError]:
         yield ReportError(kind=ErrorKind.INTERRUPTED, message=execution.interrupt.reason)
 
 
-def described(model: ModelSpec) -> ModelInfo:
-    """The model as the spec has it, where it was not served this time."""
-    if model.deploy is None:
-        return ModelInfo(name=model.name, source=model.endpoint.base_url if model.endpoint else "", engine="external")
-    deploy = model.deploy
-    return ModelInfo(name=model.name, source=deploy.path, engine=deploy.engine, adapters=deploy.adapters)
-
-
 def errors_of_the_run(report: Report | None) -> list[ReportError]:
     """The errors that the job folders do not tell again."""
     kinds = (ErrorKind.INTERRUPTED, ErrorKind.ENV, ErrorKind.SERVE)
@@ -65,7 +57,7 @@ def errors_of_the_run(report: Report | None) -> list[ReportError]:
 
 
 @contextmanager
-def _interruptible(interrupt: StopSignal) -> Iterator[None]:
+def interruptible(interrupt: StopSignal) -> Iterator[None]:
     """SIGINT and SIGTERM stop the jobs; the report is still written. A second one has its usual effect."""
     loop = asyncio.get_running_loop()
     caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()

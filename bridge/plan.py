@@ -44,12 +44,18 @@ def make_plan(spec: TaskSpec) -> Plan:
     """The plan, or SpecError with all that is wrong with the spec."""
     problems: list[Problem] = []
     plan = _assign(spec, problems)
-    of_one_model = plan.of_model(spec.all_models[0])
-    for planned in of_one_model:
+    for planned in _one_of_each_kind(plan):
         problems += [*_gaps(planned), *planned.backend.check(planned.task)]
     if problems:
         raise SpecError(sorted(set(problems), key=lambda problem: problem.field))
     return plan
+
+
+def _one_of_each_kind(plan: Plan) -> Iterator[PlannedTask]:
+    """The tasks of the first model that is served; each local model is another case."""
+    served = [model for model in plan.spec.all_models if model.local is None][:1]
+    for model in (*served, *(model for model in plan.spec.all_models if model.local is not None)):
+        yield from plan.of_model(model)
 
 
 def recorded_plan(spec: TaskSpec) -> Plan:

@@ -46,6 +46,10 @@ def prepare(spec: TaskSpec) -> Plan:
     problems: list[Problem] = []
     for index, model in enumerate(spec.all_models):
         problems += check_model(model, field="model" if spec.model else f"models[{index}]")
+    for judge in filter(None, [spec.judge]):
+        problems += check_model(judge, field="judge")
+        if judge.local is not None:
+            problems.append(Problem("", "judge.local", "a judge answers in text", "give 'endpoint' or 'deploy'"))
     try:
         plan = make_plan(spec)
     except SpecError as error:
@@ -58,7 +62,8 @@ def prepare(spec: TaskSpec) -> Plan:
 def remake_report(root: Path) -> Report:
     """Reads a run directory again and writes its report anew; asks nothing and starts nothing."""
     from bridge.collect import Collection
-    from bridge.pipeline import clear_about_the_disk, described, errors_of_the_run
+    from bridge.pipeline import clear_about_the_disk, errors_of_the_run
+    from bridge.serve import describe
 
     rundir = RunDir(root.absolute())
     manifest = read_manifest(rundir)
@@ -68,7 +73,7 @@ def remake_report(root: Path) -> Report:
         earlier = read_report(rundir.report_json) if rundir.report_json.exists() else None
         collection = Collection(recorded_plan(recorded_spec(rundir.spec)), rundir, manifest)
         collection.take_recorded()
-        models = earlier.models if earlier else [described(m) for m in collection.plan.spec.all_models]
+        models = earlier.models if earlier else [describe(m) for m in collection.plan.spec.all_models]
         report = write_report(rundir, collection.report(models, errors_of_the_run(earlier)))
         write_seal(rundir)
         return report

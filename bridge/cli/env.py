@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from bridge.cli.ending import ended, tell
 from bridge.errors import EnvError, Problem, SpecError, did_you_mean
 
 if TYPE_CHECKING:
-    from bridge.backend import EnvSpec
+    from bridge.backend import Backend, EnvSpec
     from bridge.env_build import Environment
 
 group = typer.Typer(
@@ -137,13 +137,16 @@ def _refuse_unknown(names: Sequence[str], known: Collection[str]) -> None:
 def known_environments() -> dict[str, EnvSpec]:
     """Every environment with a lock, by name: those of the backends, and those that serve models."""
     from bridge.registry import backend, backend_names
-    from bridge.serve import environment_of
-    from bridge.spec import DeploySpec, ModelSpec
+    from bridge.serve import environments
 
-    engines = get_args(DeploySpec.model_fields["engine"].annotation)
-    specs = [backend(name).env for name in backend_names()]
-    specs += [environment_of(ModelSpec(name="-", deploy=DeploySpec(engine=engine, path="-"))) for engine in engines]
+    specs = [environment for name in backend_names() for environment in environments_of(backend(name))]
+    specs += environments()
     return {spec.name: spec for spec in specs if spec.lock is not None}
+
+
+def environments_of(backend: Backend) -> Sequence[EnvSpec]:
+    """Also those that only some of its datasets need."""
+    return (backend.env, *getattr(backend, "further_envs", ()))
 
 
 def _each(specs: Sequence[EnvSpec], work: Callable[[EnvSpec], Awaitable[None]]) -> list[EnvError]:

@@ -64,6 +64,8 @@ def _chosen(task: TaskSpec, name: str | None) -> ModelSpec:
         hint = did_you_mean(name, models) or f"it has: {', '.join(models)}"
         raise SpecError([Problem("--model", "", f"the spec has no model {name!r}", hint)])
     chosen = models[name or next(iter(models))]
+    if chosen.local is not None:
+        raise SpecError([Problem("model", "local", "these weights are loaded where they are needed", "give 'deploy'")])
     if chosen.deploy is None:
         raise SpecError([Problem("model", "endpoint", "this model is served already", "--check says what it can do")])
     return chosen

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bridge.backend import EnvSpec
-from bridge.errors import Problem, SpecError
+from bridge.errors import Problem, ServeError, SpecError
 from bridge.report.schema import ModelInfo
-from bridge.serve import external, hub, swift
-from bridge.serve.probe import free_port
+from bridge.serve import external, local, own_servers, swift
+from bridge.serve.deployment import deployed, loaded
+from bridge.serve.deployment import describe as describe_deployed
 from bridge.serve.served import Served
-from bridge.serve.server import Start, running
-from bridge.spec import DeploySpec, ModelSpec, expanded
+from bridge.serve.together import together
+from bridge.spec import ModelSpec
 
-__all__ = ["Served", "check", "describe", "environment_of", "serve"]
+__all__ = ["LOCAL_ENV", "Served", "check", "describe", "environment_of", "environments", "not_served"]
+__all__ += ["serve", "serve_together", "together"]
 
 OWN_ENV = EnvSpec("bridge")
+LOCAL_ENV = local.ENV
+
+
+def environments() -> tuple[EnvSpec, ...]:
+    """All that serving may need."""
+    return swift.ENV, local.ENV
 
 
 def environment_of(model: ModelSpec) -> EnvSpec:
-    """The environment that serving it needs, for ``envs.ensure``; bridge's own for a server that is there."""
-    return OWN_ENV if model.deploy is None else swift.ENV
+    """The environment that serving it needs, for ``envs.ensure``; bridge's own where nothing is started in one."""
+    if model.local is not None:
+        return local.ENV
+    if model.deploy is not None and model.deploy.engine == "swift" and not model.deploy.command:
+        return swift.ENV
+    return OWN_ENV
 
 
 def check(model: ModelSpec, *, field: str = "model") -> list[Problem]:
     """What is wrong with the way the model is given. Looks at files only, asks no network, starts nothing."""
-    if model.deploy is None:
-        return []
     try:
-        return list(swift.check(model.deploy, f"{field}.deploy"))
+        if model.local is not None:
+            return list(local.check(model.local, f"{field}.local"))
+        if model.deploy is None:
+            return []
+        engine = swift.check if model.deploy.engine == "swift" else own_servers.check
+        return list(engine(model.deploy, f"{field}.deploy"))
     except SpecError as error:
         return list(error.problems)
 
@@ -41,8 +54,10 @@ def describe(model: ModelSpec) -> ModelInfo:
     """The model as the report names it, also where it was never served."""
     if model.endpoint is not None:
         return external.describe(model, model.endpoint)
+    if model.local is not None:
+        return local.describe(model, model.local)
     assert model.deploy is not None
-    return swift.describe(model, model.deploy)
+    return describe_deployed(model, model.deploy)
 
 
 @asynccontextmanager
@@ -58,46 +73,30 @@ async def serve(
 
     Raises ServeError where it cannot be reached or started.
     """
-    if model.endpoint is not None:
-        async with external.serve(model, model.endpoint) as served:
-            yield served
-    else:
-        assert model.deploy is not None
-        async with _deployed(model, model.deploy, python, concurrency, log, progress) as served:
-            yield served
+    async with serve_together([model], python=python, concurrency=concurrency, log=log, progress=progress) as served:
+        yield served[model.name]
 
 
 @asynccontextmanager
-async def _deployed(
-    model: ModelSpec, deploy: DeploySpec, python: Path, concurrency: int, log: Path, progress: Callable[[str], None]
-) -> AsyncIterator[Served]:
-    environ = swift.environment(deploy, local=False)
-    path = await hub.locate(expanded(deploy.path), f"model {model.name}", environ)
-    adapters = [await hub.locate(expanded(one), f"adapter of {model.name}", environ) for one in deploy.adapters]
-    settings = swift.arguments(deploy, path=path, adapters=adapters, concurrency=concurrency)
-    port, served_name = free_port(), _one_time_name(model.name)
-    start = Start(
-        what=f"ms-swift with {model.name}",
-        argv=swift.command_line(python, settings, port=port, served_name=served_name),
-        env=swift.environment(deploy, local=all(Path(folder).is_dir() for folder in (path, *adapters))),
-        log=log,
-        host=swift.HOST,
-        port=port,
-        served_name=served_name,
-        listening=swift.LISTENING,
-        timeout_s=deploy.startup_timeout_s,
-        hint=swift.hint,
-    )
-    async with running(start, progress) as server:
-        yield Served(
-            base_url=server.base_url,
-            model=served_name,
-            identity=swift.identity(settings, deploy.env),
-            info=swift.describe(model, deploy),
-            died=server.died,
-            reason=server.reason,
-        )
+async def serve_together(
+    models: Sequence[ModelSpec], *, python: Path, concurrency: int, log: Path, progress: Callable[[str], None]
+) -> AsyncIterator[dict[str, Served]]:
+    """As ``serve``, for models that ``together`` has put into one group; by their names."""
+    first = models[0]
+    if first.endpoint is not None:
+        async with external.serve(first, first.endpoint) as served:
+            yield {first.name: served}
+    elif first.local is not None:
+        async with loaded(first, first.local, python=python, log=log, progress=progress) as served:
+            yield {first.name: served}
+    else:
+        async with deployed(models, python=python, concurrency=concurrency, log=log, progress=progress) as group:
+            yield group
 
 
-def _one_time_name(name: str) -> str:
-    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}-{secrets.token_hex(6)}"
+def not_served(model: ModelSpec) -> Served:
+    """A local model that every backend loads by itself."""
+    if model.local is None:
+        raise ServeError(f"model {model.name}: there is nobody to ask")
+    path = model.local.path or ""
+    return Served(base_url="", model=model.name, identity=local.identity(model.local, path), info=describe(model))

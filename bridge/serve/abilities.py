@@ -10,13 +10,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from bridge.errors import ServeError
+
 if TYPE_CHECKING:
     import aiohttp
 
+Way = Literal["prompt_logprobs", "echo"]
+"""How a server tells the log-probabilities of a prompt."""
 Verdict = Literal["yes", "ignored", "no"]
 MAX_TOKENS = 16
 SHOWN_CHARS = 160
 _QUESTION = "Count from one to five."
+_SHORT, _SHORT_TOKENS = "A B", 5
+"""Two to four tokens, and one for the beginning of a text; a chat template adds more than that."""
 _PIXELS = 56
 _RED, _BLUE = (220, 20, 20), (20, 20, 220)
 _TOOL = {
@@ -62,6 +68,27 @@ async def abilities(base_url: str, model: str, *, api_key: str | None, timeout_s
             except _Failed as error:
                 verdict, detail = "no", str(error)
             yield Ability(name, verdict, detail)
+
+
+async def likelihood_way(base_url: str, model: str, *, api_key: str | None, timeout_s: float) -> Way:
+    """How the server tells the log-probabilities of a prompt. Raises ServeError where it does not."""
+    import aiohttp
+
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    limit = aiohttp.ClientTimeout(total=timeout_s)
+    async with aiohttp.ClientSession(headers=headers, timeout=limit) as session:
+
+        async def ask(path: str, fields: dict[str, Any]) -> Any:
+            return await _post(session, f"{base_url.rstrip('/')}/{path}", {"model": model, "temperature": 0, **fields})
+
+        try:
+            way = await _way(ask)
+        except _Failed as error:
+            raise ServeError(f"asked for the log-probabilities of a prompt, the server failed: {error}") from error
+    if way is None:
+        what = "the server tells no log-probabilities of a prompt (neither prompt_logprobs nor echo)"
+        raise ServeError(f"{what}, which scoring: loglikelihood needs; serve it with vLLM, or give model.local")
+    return way
 
 
 async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> Any:
@@ -115,15 +142,34 @@ async def _logprobs(ask: Ask) -> Found:
 
 
 async def _prompt_logprobs(ask: Ask) -> Found:
-    """Both ways at once: vLLM's own field, and ``echo`` as OpenAI had it."""
-    fields = {"prompt": _QUESTION, "max_tokens": 1, "echo": True, "logprobs": 1, "prompt_logprobs": 1}
-    first = _first(await ask("completions", fields))
-    if first.get("prompt_logprobs"):
-        return "yes", "prompt_logprobs"
-    given = first.get("logprobs") or {}
-    tokens = given.get("tokens") if isinstance(given, dict) else None
-    echoed = isinstance(tokens, list) and len(tokens) > 2 and str(first.get("text", "")).startswith(_QUESTION)
-    return ("yes", "echo") if echoed else ("ignored", "only of what was generated, if at all")
+    way = await _way(ask)
+    return ("yes", way) if way else ("ignored", "only of what was generated, if at all")
+
+
+async def _way(ask: Ask) -> Way | None:
+    """Both ways, one after the other: vLLM's own field, and ``echo`` as OpenAI had it.
+
+    A server that puts the prompt into a chat template tells more tokens than the text has, and not how likely it is.
+    """
+    plain = {"prompt": _SHORT, "max_tokens": 1}
+    told = _first(await _or_nothing(ask, {**plain, "prompt_logprobs": 0})).get("prompt_logprobs")
+    if isinstance(told, list) and 1 < len(told) <= _SHORT_TOKENS and told[0] is None and all(told[1:]):
+        return "prompt_logprobs"
+    echoed = _first(await _or_nothing(ask, {**plain, "echo": True, "logprobs": 1}))
+    given = echoed.get("logprobs")
+    values = given.get("token_logprobs") if isinstance(given, dict) else None
+    is_echo = str(echoed.get("text", "")).startswith(_SHORT)
+    return "echo" if is_echo and isinstance(values, list) and len(values) > 1 else None
+
+
+async def _or_nothing(ask: Ask, fields: dict[str, Any]) -> Any:
+    """A server may refuse one way and know the other."""
+    try:
+        return await ask("completions", fields)
+    except _Failed as error:
+        if str(error).startswith("HTTP 4"):
+            return {}
+        raise
 
 
 async def _several(ask: Ask) -> Found:

@@ -33,8 +33,8 @@ class Start:
     log: Path
     host: str
     port: int
-    served_name: str
-    """Of this start alone: a server that lists it is this one, whoever else is on the port that was asked for."""
+    served_names: Sequence[str]
+    """Of this start alone: a server that lists them is this one, whoever else is on the port that was asked for."""
     listening: re.Pattern[str]
     """A line of its log that tells the port that it really has."""
     timeout_s: float
@@ -89,7 +89,7 @@ async def _until_it_answers(
         if process.done():
             raise _startup_failure(start, process)
         base_url = f"http://{start.host}:{port[0]}/v1"
-        if await _is_it(base_url, start.served_name):
+        if await _is_it(base_url, start.served_names):
             return base_url
         if now - said >= SAY_EVERY_S:
             said = now
@@ -104,9 +104,9 @@ def _startup_failure(start: Start, process: asyncio.Task[ProcessExit]) -> ServeE
     return ServeError(_death(start, process.result(), "before it answered"))
 
 
-async def _is_it(base_url: str, served_name: str) -> bool:
+async def _is_it(base_url: str, served_names: Sequence[str]) -> bool:
     try:
-        return served_name in await model_ids(base_url, api_key=None, timeout_s=PROBE_TIMEOUT_S)
+        return set(served_names) <= set(await model_ids(base_url, api_key=None, timeout_s=PROBE_TIMEOUT_S))
     except NoAnswer:
         return False
 

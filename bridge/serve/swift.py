@@ -7,14 +7,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.backend import EnvSpec
 from bridge.errors import Problem, did_you_mean
 from bridge.process import clean_env
 from bridge.report.schema import ModelInfo
-from bridge.serve.hub import HUB_ID
+from bridge.serve.weights import check_adapter, check_model, files_of
+from bridge.serve.words import check_argument, missing_program, plain, words
 from bridge.spec import DeploySpec, JsonObject, ModelSpec, expanded
 
 VERSION = "4.6.0"
@@ -47,6 +47,10 @@ OF_BRIDGE = {
 KEYS = ("HF_TOKEN", "MODELSCOPE_API_TOKEN", "MODELSCOPE_ENDPOINT", "USE_HF", "TRITON_CACHE_DIR", "VLLM_CACHE_ROOT")
 """Handed through where set: what fetching weights and an engine's caches need."""
 
+PARALLEL = {"vllm": "vllm_tensor_parallel_size", "sglang": "sglang_tp_size", "lmdeploy": "lmdeploy_tp"}
+"""By ``infer_backend``: its word for ``tensor_parallel``."""
+KNOWN = ("infer_backend", "max_batch_size", "max_model_len", "torch_dtype")
+
 HINTS = (
     (r"match `model_type` .* types found: \[([^\]]*)\]", "set deploy.model_type to one of {0}"),
     (r"match `template_type` .* types found: \[([^\]]*)\]", "set deploy.template to one of {0}"),
@@ -60,11 +64,16 @@ HINTS = (
 """What the server says when it dies, and what to do about it."""
 
 
+def infer_backend(deploy: DeploySpec) -> str:
+    given = {plain(name): value for name, value in deploy.args.items()}
+    return str(given.get("infer_backend", "transformers"))
+
+
 def describe(model: ModelSpec, deploy: DeploySpec) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         source=deploy.path,
-        engine=f"swift {VERSION} ({deploy.args.get('infer_backend', 'transformers')})",
+        engine=f"swift {VERSION} ({infer_backend(deploy)})",
         adapters=deploy.adapters,
         revision=deploy.args.get("model_revision"),
     )
@@ -75,60 +84,33 @@ def describe(model: ModelSpec, deploy: DeploySpec) -> ModelInfo:
 
 def check(deploy: DeploySpec, field: str) -> Iterator[Problem]:
     """What is wrong with it, as far as the files on this machine tell."""
-    yield from _check_folder(expanded(deploy.path), f"{field}.path", "config.json", ("*.safetensors", "*.bin"))
+    yield from check_model(expanded(deploy.path), f"{field}.path")
     for index, adapter in enumerate(deploy.adapters):
-        at = f"{field}.adapters[{index}]"
-        yield from _check_folder(expanded(adapter), at, "adapter_config.json", ("adapter_model.*",))
+        yield from check_adapter(expanded(adapter), f"{field}.adapters[{index}]")
     for name, value in deploy.args.items():
-        yield from _check_argument(name, value, f"{field}.args.{name}")
+        yield from check_argument(name, value, f"{field}.args.{name}", OF_BRIDGE, KNOWN)
+    yield from _check_backend(deploy, field)
+    if deploy.chat_template is not None:
+        yield Problem("", f"{field}.chat_template", "ms-swift has templates of its own", "use deploy.template")
 
 
-def _check_folder(text: str, field: str, config: str, weights: Sequence[str]) -> Iterator[Problem]:
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        if text.startswith((".", "/", "~")) or not HUB_ID.fullmatch(text):
-            yield Problem(
-                "", field, f"there is no folder {text}", "give a folder with the weights, or a hub's id (org/name)"
-            )
-        return
-    if not (folder / config).is_file():
-        yield Problem("", field, f"{text} is no model's folder: it holds no {config}", _what_it_is(folder))
-    elif not any(any(folder.glob(pattern)) for pattern in weights):
-        yield Problem("", field, f"{text} holds no weights ({' or '.join(weights)})", "is it complete?")
-
-
-def _what_it_is(folder: Path) -> str:
-    """A hint for what users mistake for a model's folder."""
-    if (folder / "adapter_config.json").is_file():
-        return "it is a LoRA adapter: give its base as deploy.path and this folder in deploy.adapters"
-    inside = sorted(path for path in folder.glob("checkpoint-*") if path.is_dir())
-    if not inside:
-        inside = sorted(folder.glob("v*-*/checkpoint-*"))
-    newest = max(inside, key=lambda path: path.stat().st_mtime, default=None)
-    return f"did you mean its {newest.relative_to(folder)}?" if newest else ""
-
-
-def _check_argument(name: str, value: object, field: str) -> Iterator[Problem]:
-    plain = _plain(name)
-    if plain in OF_BRIDGE:
-        instead = OF_BRIDGE[plain]
-        yield Problem("", field, "bridge sets this itself", f"use {instead}" if instead else "leave it out")
-    elif not re.fullmatch(r"[a-z_][a-z0-9_]*", plain):
-        hint = did_you_mean(plain, ["infer_backend", "max_batch_size", "max_model_len", "torch_dtype"])
-        yield Problem("", field, "is no name of an argument: letters, digits and _ only", hint)
-    elif value is None or value == []:
-        yield Problem("", field, "has no value", "leave it out")
+def _check_backend(deploy: DeploySpec, field: str) -> Iterator[Problem]:
+    backend, at = infer_backend(deploy), f"{field}.args.infer_backend"
+    if backend not in (*TRANSFORMERS, *PARALLEL):
+        allowed = (TRANSFORMERS[0], *PARALLEL)
+        yield Problem("", at, f"is {backend!r}; allowed: {', '.join(allowed)}", did_you_mean(backend, allowed))
+    elif backend in PARALLEL and not deploy.command:
+        message = f"bridge's environment for ms-swift has no {backend}"
+        hint = f"name yours: deploy.command: [/path/to/python, -m, swift.cli.deploy]; or take engine: {backend}"
+        yield Problem("", at, message, hint)
+    if deploy.tensor_parallel is not None and backend in TRANSFORMERS:
+        message = "ms-swift's transformers backend splits no layers"
+        yield Problem("", f"{field}.tensor_parallel", message, f"set args.infer_backend: {' or '.join(PARALLEL)}")
+    if deploy.command and (problem := missing_program(deploy.command)):
+        yield Problem("", f"{field}.command", problem, "name the Python in which ms-swift is installed")
 
 
 # Translation -----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Launch:
-    """What the server is started with; all of it but the port and the name is the same each time."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
 
 
 def arguments(deploy: DeploySpec, *, path: str, adapters: Sequence[str], concurrency: int) -> JsonObject:
@@ -138,12 +120,10 @@ def arguments(deploy: DeploySpec, *, path: str, adapters: Sequence[str], concurr
     that it names; so it is told not to read it, and gets the two settings that serving needs from here.
     """
     trained = _training_arguments([path, *adapters])
-    given = {_plain(name): value for name, value in deploy.args.items()}
-    batch = (
-        {}
-        if given.get("infer_backend", "transformers") not in TRANSFORMERS
-        else {"max_batch_size": min(concurrency, MAX_BATCH)}
-    )
+    given = {plain(name): value for name, value in deploy.args.items()}
+    backend = infer_backend(deploy)
+    batch = {"max_batch_size": min(concurrency, MAX_BATCH)} if backend in TRANSFORMERS else {}
+    parallel = {PARALLEL[backend]: deploy.tensor_parallel} if backend in PARALLEL else {}
     chosen: JsonObject = {
         "model": path,
         "model_type": deploy.model_type or trained.get("model_type"),
@@ -152,17 +132,23 @@ def arguments(deploy: DeploySpec, *, path: str, adapters: Sequence[str], concurr
         "load_args": False,
         "log_interval": -1,
         "verbose": False,
+        "torch_dtype": deploy.dtype,
         **batch,
+        **parallel,
         **given,
     }
     return {name: value for name, value in chosen.items() if value not in (None, [])}
 
 
-def command_line(python: Path, settings: JsonObject, *, port: int, served_name: str) -> tuple[str, ...]:
+def program(deploy: DeploySpec, python: Path) -> tuple[str, ...]:
     """``python -m swift.cli.deploy``: the server itself. ``swift deploy`` only starts it, and leaves it behind."""
+    return deploy.command or (str(python), "-m", "swift.cli.deploy")
+
+
+def command_line(program: Sequence[str], settings: JsonObject, *, port: int, served_name: str) -> tuple[str, ...]:
     everything = {**settings, "host": HOST, "port": port, "served_model_name": served_name}
-    words = (word for name, value in everything.items() for word in (f"--{name}", *_words(value)))
-    return (str(python), "-m", "swift.cli.deploy", *words)
+    said = (word for name, value in everything.items() for word in (f"--{name}", *words(value)))
+    return (*program, *said)
 
 
 def environment(deploy: DeploySpec, *, local: bool) -> dict[str, str]:
@@ -175,13 +161,7 @@ def environment(deploy: DeploySpec, *, local: bool) -> dict[str, str]:
 
 def identity(settings: JsonObject, env: Mapping[str, str]) -> str:
     """Hash of what decides the answers: the weights' files as they are now, the arguments, the engine's version."""
-    folders = [text for text in (settings["model"], *settings.get("adapters", [])) if Path(text).is_dir()]
-    files = [
-        (folder, file.name, stat.st_size, stat.st_mtime_ns)
-        for folder in folders
-        for file in sorted(Path(folder).iterdir())
-        if (stat := file.stat()) and file.is_file()
-    ]
+    files = files_of([settings["model"], *settings.get("adapters", [])])
     decides = {
         name: value for name, value in settings.items() if name not in ("max_batch_size", "verbose", "log_interval")
     }
@@ -196,22 +176,6 @@ def hint(lines: Sequence[str]) -> str:
         if found := re.search(pattern, text):
             return advice.format(*(group.replace("'", "") for group in found.groups()))
     return ""
-
-
-def _plain(name: str) -> str:
-    return name.lstrip("-").replace("-", "_")
-
-
-def _words(value: object) -> list[str]:
-    match value:
-        case bool():
-            return [str(value).lower()]
-        case list() | tuple():
-            return [word for one in value for word in _words(one)]
-        case dict():
-            return [json.dumps(value)]
-        case _:
-            return [str(value)]
 
 
 def _training_arguments(folders: Sequence[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 from command import bridge
 
-from bridge.serve.abilities import Ability, abilities
+from bridge.errors import ServeError
+from bridge.serve.abilities import Ability, abilities, likelihood_way
 
 ANSWER = "one two three four five"
 
@@ -41,7 +43,7 @@ class Server(BaseHTTPRequestHandler):
     def _choice(self, body: dict[str, Any], raw: bool) -> dict[str, Any]:
         if raw:
             choice: dict[str, Any] = {"text": ANSWER}
-            return choice | ({"prompt_logprobs": [None, {}]} if self.heeds else {})
+            return choice | ({"prompt_logprobs": [None, {"7": {"logprob": -0.5}}]} if self.heeds else {})
         content = body["messages"][0]["content"]
         text = ANSWER if isinstance(content, str) else content[0]["image_url"]["url"]
         if stop := body.get("stop"):
@@ -73,13 +75,19 @@ class Deaf(Server):
     heeds = False
 
 
-@pytest.fixture(params=[Server, Deaf], ids=["able", "deaf"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), request.param)
-    Thread(target=server.serve_forever, daemon=True).start()
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(params=[Server, Deaf], ids=["able", "deaf"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    with listening(request.param) as served:
+        yield served
 
 
 def asked(url: str) -> dict[str, Ability]:
@@ -119,3 +127,49 @@ def test_what_is_to_be_given() -> None:
     done = bridge("serve")
     assert done.exit_code == 2
     assert "give either a spec to serve, or --check URL" in done.stderr
+
+
+# Log-probabilities of a prompt ------------------------------------------------------------------------------------
+
+
+class Telling(Server):
+    """Tells log-probabilities in the form that ``says`` names, and refuses the other way where ``strict``."""
+
+    says = ""
+    strict = False
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        way = "prompt_logprobs" if "prompt_logprobs" in body else "echo"
+        if self.strict and way != self.says:
+            self._reply(400, {"error": {"message": f"{way} is unknown here"}})
+            return
+        tokens = [0.0] * 3 if self.says != "template" else [0.0] * 20
+        told: dict[str, Any] = {"text": body["prompt"] + "x", "logprobs": {"token_logprobs": [None, *tokens]}}
+        if self.says != "echo":
+            told = {"text": "x", "prompt_logprobs": [None, *({"5": {"logprob": -1.0}} for _ in tokens)]}
+        self._reply(200, {"choices": [told], "usage": {"prompt_tokens": 3}})
+
+
+@pytest.mark.parametrize(
+    ("says", "strict", "way"),
+    [("prompt_logprobs", False, "prompt_logprobs"), ("echo", False, "echo"), ("echo", True, "echo")],
+)
+def test_how_a_server_tells_likelihoods(says: str, strict: bool, way: str) -> None:
+    with listening(type("S", (Telling,), {"says": says, "strict": strict})) as url:
+        assert asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20)) == way
+
+
+def test_tokens_of_a_chat_template_are_no_likelihood_of_the_text() -> None:
+    neither = pytest.raises(ServeError, match=r"neither prompt_logprobs nor echo.*model\.local")
+    with listening(type("S", (Telling,), {"says": "template"})) as url, neither:
+        asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20))
+
+
+def test_a_server_that_fails_is_told_as_that() -> None:
+    class Broken(Server):
+        def do_POST(self) -> None:
+            self._reply(500, {"error": "out of memory"})
+
+    with listening(Broken) as url, pytest.raises(ServeError, match="the server failed: HTTP 500"):
+        asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20))

@@ -57,7 +57,7 @@ async def test_a_port_that_somebody_else_took(tmp_path: Path, weights: Path, fak
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     taken = runner.addresses[0][1]
-    monkeypatch.setattr("bridge.serve.free_port", lambda: taken)
+    monkeypatch.setattr("bridge.serve.deployment.free_port", lambda: taken)
     try:
         async with serving(deployed(weights, env={"PYTHONPATH": str(fake), "FAKE": "moves"}), tmp_path) as served:
             assert served.base_url != f"http://127.0.0.1:{taken}/v1"

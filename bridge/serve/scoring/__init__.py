@@ -1,0 +1,1 @@
+"""Runs in an environment with torch, by its path: a server that tells how likely texts are. Knows nothing of bridge."""
