@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -81,10 +82,24 @@ def _same_spec(rundir: RunDir, earlier: Manifest, spec: TaskSpec) -> None:
 
 
 def _new(plan: Plan, argv: Sequence[str]) -> Manifest:
+    backends = {
+        planned.backend.name: BackendUsed(
+            version=planned.backend.env.version or bridge_version(),
+            env_lock_sha256=lock_sha256(planned.backend.env),
+        )
+        for planned in plan.tasks
+    }
+    return new_manifest(plan.spec.name, plan.spec.sha256(), argv, backends)
+
+
+def new_manifest(
+    name: str, spec_sha256: str, argv: Sequence[str], backends: Mapping[str, BackendUsed] = MappingProxyType({})
+) -> Manifest:
+    """Of a run that begins now."""
     now = datetime.now(UTC)
     return Manifest(
-        run_id=f"{plan.spec.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
-        spec_sha256=plan.spec.sha256(),
+        run_id=f"{name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}",
+        spec_sha256=spec_sha256,
         started_at=now.isoformat(timespec="seconds"),
         bridge_version=bridge_version(),
         argv=tuple(argv),
@@ -96,11 +111,5 @@ def _new(plan: Plan, argv: Sequence[str]) -> Manifest:
         },
         # Unlike anything that a model says.
         failed_marker=f"[[unanswered-{secrets.token_hex(16)}]]",
-        backends={
-            planned.backend.name: BackendUsed(
-                version=planned.backend.env.version or bridge_version(),
-                env_lock_sha256=lock_sha256(planned.backend.env),
-            )
-            for planned in plan.tasks
-        },
+        backends=dict(backends),
     )
