@@ -170,4 +170,7 @@ def _write_lines(path: Path, samples: Iterable[SampleRecord]) -> int:
 
 
 def _is_complete(result: BenchmarkResult) -> bool:
-    return all(row.status is Status.COMPLETE for row in result.rows if row.primary)
+    """Also where only a metric beside the primary one lacks samples, these are still to be asked for."""
+    return all(row.status is Status.COMPLETE for row in result.rows if row.primary) and not any(
+        row.n_errors for row in result.rows
+    )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bridge.errors import OutputError
 
@@ -73,8 +74,7 @@ class RunDir:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the run directory for this process; a second bridge on it is refused at once."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a+", encoding="utf-8") as handle:
+        with self._lock_file() as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -87,3 +87,11 @@ class RunDir:
             handle.write(str(os.getpid()))
             handle.flush()
             yield
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            return (self.root / ".lock").open("a+", encoding="utf-8")
+        except OSError as error:
+            message = f"{self.root}: cannot be written ({error.strerror}); give a folder on a disk that can be written"
+            raise OutputError(message) from error

@@ -109,6 +109,8 @@ class FaultServer:
     """How ``GET /models`` is treated."""
     journal: list[Asked] = field(default_factory=list)
     """Completion requests, in the order in which they came."""
+    answered: list[Asked] = field(default_factory=list)
+    """Of these, the ones that were given a whole and proper answer."""
     in_flight: int = 0
     peak: int = 0
     port: int = 0
@@ -163,7 +165,11 @@ class FaultServer:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         try:
-            return await self._treat(http, asked, self._fault_for(asked.body))
+            fault = self._fault_for(asked.body)
+            response = await self._treat(http, asked, fault)
+            if fault.status == 200 and fault.mode in ("answer", "trickle"):
+                self.answered.append(asked)
+            return response
         finally:
             self.in_flight -= 1
 

@@ -26,6 +26,7 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MESSAGE = 300
+_BESIDE_TEXT = ("reasoning_content", "reasoning", "tool_calls", "function_call", "refusal", "audio")
 
 
 class TryFailed(Exception):
@@ -74,7 +75,7 @@ def what_is_wrong(answer: object, path: str) -> str:
     if not isinstance(choices, list) or not choices:
         return "answered without choices"
     sound = _is_message_choice if path.endswith("/chat/completions") else _is_text_choice
-    return "" if all(map(sound, choices)) else "answered with a choice that has no text"
+    return "" if all(map(sound, choices)) else "answered with a choice that has no text, not even an empty one"
 
 
 def server_message(raw: bytes) -> str:
@@ -112,8 +113,12 @@ def _garbage(what: str, raw: bytes) -> TryFailed:
 
 
 def _is_message_choice(choice: object) -> bool:
+    """An empty text is an answer; a null in its place is one only beside something else that the model said."""
     message = choice.get("message") if isinstance(choice, dict) else None
-    return isinstance(message, dict) and isinstance(message.get("content"), str | list | None)
+    if not isinstance(message, dict):
+        return False
+    content = message.get("content")
+    return isinstance(content, str | list) or (content is None and any(map(message.get, _BESIDE_TEXT)))
 
 
 def _is_text_choice(choice: object) -> bool:

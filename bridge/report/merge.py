@@ -100,9 +100,10 @@ def _tallied(errors: Iterable[ReportError]) -> tuple[ReportError, ...]:
 
 
 def _unexplained(rows: Iterable[ResultRow], errors: Iterable[ReportError]) -> Iterator[ReportError]:
+    """A primary row that is not complete; or, where that one is, samples that only another metric lacks."""
     told = [error for error in errors if error.kind is not ErrorKind.WARNING]
-    for row in rows:
-        if not row.primary or row.status is Status.COMPLETE or any(_explains(error, row) for error in told):
+    for row in _lacking(rows):
+        if any(_explains(error, row) for error in told):
             continue
         kind = ErrorKind.UNANSWERED if row.n_errors else ErrorKind.OUTPUT
         yield ReportError(
@@ -114,6 +115,19 @@ def _unexplained(rows: Iterable[ResultRow], errors: Iterable[ReportError]) -> It
             backend=row.backend,
             dataset=row.dataset,
         )
+
+
+def _lacking(rows: Iterable[ResultRow]) -> Iterator[ResultRow]:
+    columns: dict[Column, list[ResultRow]] = {}
+    for row in rows:
+        columns.setdefault((row.model, row.backend, row.dataset), []).append(row)
+    for column in columns.values():
+        whole = all(row.status is Status.COMPLETE for row in column if row.primary)
+        worst = max((row for row in column if not row.primary), key=lambda row: row.n_errors, default=None)
+        if not whole:
+            yield from (row for row in column if row.primary and row.status is not Status.COMPLETE)
+        elif worst is not None and worst.n_errors:
+            yield worst
 
 
 def _explains(error: ReportError, row: ResultRow) -> bool:

@@ -75,10 +75,18 @@ async def test_a_dead_server_is_said_to_be_one(
     assert (gateway.counts("errors").failed, gateway.counts("marks").failed) == (1, 1)
 
 
-async def test_a_model_that_says_nothing_says_an_empty_text(
-    errors: Framework, gateway: Gateway, server: FaultServer
+async def test_a_null_in_place_of_a_text_is_no_answer(
+    errors: Framework, marks: Framework, gateway: Gateway, server: FaultServer, hasty: None
 ) -> None:
     server.default = Fault(mode="null-content")
+    status, answer = await errors.post(greedy("x"))
+    assert status >= 500 and "no text" in answer["error"]["message"]
+    assert await marks.text(greedy("x")) == MARKER
+    assert gateway.counts("errors").failed == gateway.counts("marks").failed == 1
+
+
+async def test_an_empty_text_is_an_answer(errors: Framework, gateway: Gateway, server: FaultServer) -> None:
+    server.answer = lambda prompt: ""
     assert await errors.text(greedy("x")) == ""
     assert await errors.text(greedy("x")) == ""
     assert (gateway.counts("errors").failed, len(server.journal)) == (0, 1)

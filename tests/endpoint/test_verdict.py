@@ -24,7 +24,16 @@ def test_answers_are_taken() -> None:
     assert read_answer(200, json.dumps(text).encode(), "/completions") == text
 
 
-@pytest.mark.parametrize("message", [{"content": None}, {"content": ""}, {"content": [{"type": "text"}]}, {}])
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": ""},
+        {"content": [{"type": "text"}]},
+        {"content": None, "reasoning_content": "Hm."},
+        {"content": None, "tool_calls": [{"id": "1"}]},
+        {"refusal": "No."},
+    ],
+)
 def test_a_model_may_say_nothing(message: dict[str, object]) -> None:
     assert read_answer(200, json.dumps({"choices": [{"message": message}]}).encode(), CHAT)
 
@@ -96,6 +105,8 @@ def test_quota_that_is_used_up_is_no_rate_limit() -> None:
         ({"choices": [{"text": "of the other API"}]}, "no text"),
         ({"choices": [{"message": {"content": 5}}]}, "no text"),
         ({"choices": [{"message": None}]}, "no text"),
+        ({"choices": [{"message": {}}]}, "no text"),
+        ({"choices": [{"message": {"content": None, "tool_calls": []}}]}, "no text"),
         ({"choices": GOOD["choices"], "error": {"message": "overloaded"}}, "overloaded"),
     ],
 )

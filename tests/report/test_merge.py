@@ -42,6 +42,16 @@ def test_partial_rows_make_it_partial_and_are_explained_once() -> None:
     assert merged(result(row, errors=(LOST,))).errors == (LOST,)
 
 
+def test_samples_that_only_a_metric_beside_the_primary_one_lacks_make_it_partial() -> None:
+    beside = make_row(metric="rouge_l", primary=False, n=0, n_errors=12, value=None, stderr=None, ci95=None)
+    lacking = beside.model_copy(update={"status": Status.FAILED, "reason": "none of 12 samples was scored"})
+    report = merged(result(make_row(), lacking, lacking.model_copy(update={"n_errors": 3, "subset": "a"})))
+    assert (report.status, report.exit_code) == (Status.PARTIAL, 7)
+    assert [(error.kind, error.count) for error in report.errors] == [(ErrorKind.UNANSWERED, 12)]
+    empty = lacking.model_copy(update={"n_errors": 0, "reason": "there was no sample"})
+    assert merged(result(make_row(), empty)).status is Status.COMPLETE
+
+
 def test_failed_where_nothing_has_a_value() -> None:
     row = make_row(value=None, n=0, stderr=None, ci95=None, status=Status.FAILED, reason="the job died")
     assert merged(result(row)).status is Status.FAILED
