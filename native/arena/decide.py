@@ -49,28 +49,60 @@ class Decisions:
         return np.asarray(self["winner"] == NO_VERDICT)
 
 
+@dataclass(frozen=True)
+class Voices:
+    """One value per judge (or annotator) and comparison."""
+
+    comparison: Column
+    judge: Column
+    verdict: Column
+    strong: Column
+    consistent: Column
+    """1: the same in both orders, 0: not, -1: not asked in both."""
+    first: Column
+    why: Column
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Battles that count, sorted by comparison, and what each judge makes of each comparison."""
+
+    votes: Votes
+    comparison: Column
+    voices: Voices
+    superseded: int
+    stale: int
+
+
 def decide(votes: Votes, block: ArenaBlock, judges: Sequence[str] = ()) -> Decisions:
     """``judges``: whose votes count, all where it is empty. Raises OutputError where one call has two verdicts."""
+    heard = hear(votes.only(_counted(votes, judges)), block)
+    n_judges = len(judges) or len(np.unique(heard.votes["judge"]))
+    made = _panel(heard.voices, block, block.panel.quorum or n_judges // 2 + 1)
+    about = _about(heard.votes, heard.comparison)
+    return Decisions(dict(votes.names), {**about, **made}, heard.superseded, heard.stale)
+
+
+def hear(votes: Votes, block: ArenaBlock) -> Heard:
+    votes = Votes(votes.names, {**votes.columns, "row": np.arange(len(votes))})
     votes = votes.only(votes["model_b"] != NONE)
-    votes = votes.only(_counted(votes, judges))
     fresh = _fresh(votes)
-    votes = votes.only(fresh)
+    stale = int((~fresh).sum())
+    votes = votes.only(fresh) if stale else votes
     comparison = _comparison(votes)
     kept, superseded = _latest(votes, comparison)
     votes, comparison = votes.only(kept), comparison[kept]
-    voices = _voices(votes, comparison, block)
-    n_judges = len(judges) or len(np.unique(votes["judge"]))
-    made = _panel(voices, block, block.panel.quorum or n_judges // 2 + 1)
-    return Decisions(dict(votes.names), {**_about(votes, comparison), **made}, superseded, int((~fresh).sum()))
+    return Heard(votes, comparison, _voices(votes, comparison, block), superseded, stale)
 
 
 def comparisons_of(decisions: Decisions) -> Comparisons:
-    """The decided ones, for the ratings, with all models in alphabetical order."""
+    """The decided ones in the order of their battles, for the ratings; models are in alphabetical order."""
     models = decisions.names["model"]
     order = np.argsort(np.array(models, dtype=object)) if models else np.zeros(0, np.int64)
     at = np.empty(len(models), np.int64)
     at[order] = np.arange(len(models))
     kept = np.flatnonzero(~decisions.undecided)
+    kept = kept[np.argsort(decisions["row"][kept], kind="stable")]
     names = decisions.names["category"]
     empty = names.index("") if "" in names else NONE
     category = decisions["category"][kept].astype(np.int64)
@@ -151,39 +183,24 @@ def _refuse_contradictions(votes: Votes, before: Column, after: Column, people: 
         )
 
 
-@dataclass(frozen=True)
-class _Voices:
-    """One value per judge (or annotator) and comparison."""
-
-    comparison: Column
-    judge: Column
-    verdict: Column
-    strong: Column
-    consistent: Column
-    """1: the same in both orders, 0: not, -1: not asked in both."""
-    first: Column
-    why: Column
-
-
-def _voices(votes: Votes, comparison: Column, block: ArenaBlock) -> _Voices:
+def _voices(votes: Votes, comparison: Column, block: ArenaBlock) -> Voices:
     """Rows are sorted by comparison, unit, repeat, order."""
     unit = _unit(votes)
     call = _starts(comparison, unit, votes["repeat"])
     orders = _orders(votes, call, block)
     voice = _starts(comparison[call], unit[call])
-    value = np.where(orders["verdict"] == NO_VERDICT, 0, orders["verdict"])
     n = _sum(orders["verdict"] != NO_VERDICT, voice)
     most = [_sum((orders["verdict"] == verdict), voice) for verdict in (1, -1)]
     majority = np.where(2 * most[0] > n, 1, np.where(2 * most[1] > n, -1, 0))
     asked_twice = _sum(orders["consistent"] != NONE, voice)
     same = _sum(orders["consistent"] == 1, voice) == asked_twice
-    return _Voices(
+    return Voices(
         comparison=comparison[call][voice],
         judge=votes["judge"][call][voice],
         verdict=np.where(n > 0, majority, NO_VERDICT),
         strong=(_sum(orders["strong"], voice) == n) & (n > 0),
         consistent=np.where(asked_twice > 0, same, NONE),
-        first=_sum(orders["first"] * (value != 9), voice) / np.maximum(n, 1),
+        first=_sum(orders["first"] * (orders["verdict"] != NO_VERDICT), voice) / np.maximum(n, 1),
         why=np.maximum.reduceat(orders["why"], voice) if len(voice) else voice,
     )
 
@@ -209,7 +226,7 @@ def _orders(votes: Votes, call: Column, block: ArenaBlock) -> dict[str, Column]:
     }
 
 
-def _panel(voices: _Voices, block: ArenaBlock, quorum: int) -> dict[str, Column]:
+def _panel(voices: Voices, block: ArenaBlock, quorum: int) -> dict[str, Column]:
     starts = _starts(voices.comparison)
     has = voices.verdict != NO_VERDICT
     n = _sum(has, starts)
@@ -231,7 +248,7 @@ def _panel(voices: _Voices, block: ArenaBlock, quorum: int) -> dict[str, Column]
     }
 
 
-def _judges(voices: _Voices, has: Column, starts: Column) -> Column:
+def _judges(voices: Voices, has: Column, starts: Column) -> Column:
     """How many judges have a verdict, all people under one name being one."""
     order = np.lexsort((~has, voices.judge, voices.comparison))
     new = np.zeros(len(order), np.bool_)
@@ -243,6 +260,7 @@ def _about(votes: Votes, comparison: Column) -> dict[str, Column]:
     starts = _starts(comparison)
     names = ["question", "category", "turn", "model_a", "model_b"]
     found = {name: votes[name][starts] for name in names}
+    found["row"] = _reduce(np.minimum, votes["row"], starts)
     for name in ("len_a", "len_b", *(f"{mark}_{side}" for mark in MARKS for side in "ab")):
         found[name] = _reduce(np.maximum, votes[name], starts)
     return found
