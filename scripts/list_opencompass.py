@@ -23,6 +23,8 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "adapters" / "opencompass"))
 
+from opencompass_sources import Sources  # noqa: E402
+
 Json = dict[str, Any]
 
 NAMES = {
@@ -91,7 +93,11 @@ LIKELIHOOD = {
     "InferencePPLOnlyInferencer",
     "MinKPercentInferencer",
 }
-JUDGES = {"GenericLLMEvaluator", "LMEvaluator", "CascadeEvaluator", "JudgeEvaluator", "ATLASLLMEvaluator"}
+JUDGED = {"GenericLLMEvaluator", "CascadeEvaluator"}
+"""Evaluators that ask the judge of ``judge_cfg`` while they score."""
+SUBJECTIVE = {"LMEvaluator"}
+"""Those that only OpenCompass's task for subjective evaluation can run, over the answers of several models."""
+HUB_RETRIEVERS = {"TopkRetriever", "MDLRetriever", "VotekRetriever", "DPPRetriever", "TopkRetrieverLocal"}
 EXECUTES = (
     "HumanEval",
     "Humaneval",
@@ -110,7 +116,7 @@ EXECUTES = (
     "InternSandbox",
 )
 """Parts of the names of evaluators that run code which the model wrote."""
-BRIEF = ("kind", "evaluator", "data", "shots", "fix", "unusable")
+BRIEF = ("kind", "evaluator", "data", "shots", "fix", "judge", "unusable")
 MOST_SUBSETS = 120
 MOST_PATHS = 12
 
@@ -123,11 +129,12 @@ def main(out: Path) -> None:
     assert spec is not None and spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
     mapping = runpy.run_path(str(package / "utils" / "datasets_info.py"))["DATASETS_MAPPING"]
+    sources = Sources(package)
     root = package / "configs" / "datasets"
     configs = {}
     for path in sorted(root.rglob("*.py")):
         module = ".".join(path.relative_to(root).with_suffix("").parts)
-        if not module.startswith("collections.") and (entry := read_config(path, mapping)):
+        if not module.startswith("collections.") and (entry := read_config(path, mapping, sources)):
             configs[module] = entry
     drop_usual_variables(configs)
     families = {folder.name: family(folder, configs) for folder in sorted(root.iterdir()) if is_family(folder)}
@@ -160,7 +167,7 @@ def is_family(folder: Path) -> bool:
     return folder.is_dir() and not folder.name.startswith(("_", ".")) and folder.name != "collections"
 
 
-def read_config(path: Path, mapping: Mapping[str, Json]) -> Json | None:
+def read_config(path: Path, mapping: Mapping[str, Json], sources: Sources) -> Json | None:
     """The entry of one file; None where it defines no dataset."""
     from mmengine.config import Config
 
@@ -172,10 +179,10 @@ def read_config(path: Path, mapping: Mapping[str, Json]) -> Json | None:
         return {"unusable": f"OpenCompass itself cannot load it ({type(error).__name__})"}
     variables = [name for name, value in loaded.items() if name.endswith("_datasets") and isinstance(value, list)]
     found = [config for name in variables for config in loaded[name] if isinstance(config, dict)]
-    return entry(variables, found, mapping) if found else None
+    return entry(variables, found, mapping, sources) if found else None
 
 
-def entry(variables: Sequence[str], found: Sequence[Json], mapping: Mapping[str, Json]) -> Json:
+def entry(variables: Sequence[str], found: Sequence[Json], mapping: Mapping[str, Json], sources: Sources) -> Json:
     inferencers = sorted({last(config.get("infer_cfg", {}).get("inferencer", {}).get("type")) for config in found})
     evaluators = sorted({last(evaluator(config).get("type")) for config in found})
     paths = local_paths(found, mapping)
@@ -187,7 +194,8 @@ def entry(variables: Sequence[str], found: Sequence[Json], mapping: Mapping[str,
         **units(found),
         **shots(found),
         "range": any("test_range" in config.get("reader_cfg", {}) for config in found),
-        "unusable": unusable(found, inferencers, evaluators, paths, mapping),
+        "judge": is_judged(found),
+        "unusable": unusable(found, inferencers, evaluators, paths, mapping, sources),
     }
     return {key: value for key, value in described.items() if value not in (None, "", [], {}, False) or key == "shots"}
 
@@ -267,34 +275,52 @@ def unusable(
     evaluators: Sequence[str],
     paths: Sequence[str],
     mapping: Mapping[str, Json],
+    sources: Sources,
 ) -> str:
-    return next(reasons(found, inferencers, evaluators, paths, mapping), "")
+    reasons = (_how(found, inferencers, evaluators), _data(found, paths, mapping), _needs(found, evaluators, sources))
+    return next((reason for some in reasons for reason in some), "")
 
 
-def reasons(
-    found: Sequence[Json],
-    inferencers: Sequence[str],
-    evaluators: Sequence[str],
-    paths: Sequence[str],
-    mapping: Mapping[str, Json],
-) -> Iterator[str]:
+def _how(found: Sequence[Json], inferencers: Sequence[str], evaluators: Sequence[str]) -> Iterator[str]:
     abbrs = [abbr_of(config) for config in found]
     if set(inferencers) & LIKELIHOOD:
         yield "scores likelihoods, which a model behind an API does not give"
     if other := sorted(set(inferencers) - GENERATION):
         named = ", ".join(filter(None, other)) or "own choice of inferencer"
         yield f"needs OpenCompass's {named}, which its concurrent task lacks"
-    if any(last(evaluator(config).get("type")) in JUDGES or has_key(config, "judge_cfg") for config in found):
-        yield "is scored by a judge model, which is not supported yet"
+    if set(evaluators) & SUBJECTIVE:
+        yield "is scored by OpenCompass's task for subjective evaluation, over the answers of several models"
     if any(part in name for part in EXECUTES for name in evaluators):
         yield "executes code that the model writes, which needs a sandbox that is not there yet"
     if "" in evaluators:
         yield "has no evaluator"
     if len(set(abbrs)) != len(abbrs):
         yield "names two of its parts the same, so that OpenCompass overwrites one with the other"
+
+
+def _data(found: Sequence[Json], paths: Sequence[str], mapping: Mapping[str, Json]) -> Iterator[str]:
     if not all(local_path(config, mapping) for config in found) or not paths:
         elsewhere = sorted({str(config.get("path")) for config in found if not local_path(config, mapping)})
         yield f"reads its data from outside OpenCompass's data folder ({', '.join(elsewhere[:2])})"
+
+
+def _needs(found: Sequence[Json], evaluators: Sequence[str], sources: Sources) -> Iterator[str]:
+    loaders = sorted({last(config.get("type")) for config in found})
+    retrievers = {last(config.get("infer_cfg", {}).get("retriever", {}).get("type")) for config in found}
+    if chosen := sorted(retrievers & HUB_RETRIEVERS):
+        yield f"chooses its worked examples with a model from a hub ({chosen[0]}, sentence-transformers)"
+    if any(sources.opens_as_it_stands(last(config.get("type")), str(config.get("path"))) for config in found):
+        yield "opens its data under a name that is no path: its loader does not know the data folder"
+    if missing := sorted({name for one in (*loaders, *evaluators) for name in sources.packages(one)}):
+        yield f"needs packages that the environment leaves out ({', '.join(missing[:3])})"
+    if own := [name for name in evaluators if name not in JUDGED and sources.own_model(name)]:
+        yield f"is scored by a model at an address of its own, past the spec's judge ({own[0]})"
+    if hub := [name for name in (*loaders, *evaluators) if sources.hub(name)]:
+        yield f"needs a tokenizer or a model from a hub ({hub[0]})"
+
+
+def is_judged(found: Sequence[Json]) -> bool:
+    return any(last(evaluator(config).get("type")) in JUDGED or has_key(config, "judge_cfg") for config in found)
 
 
 def has_key(value: object, key: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import opencompass_toys as toys
 
 from bridge import envs
+from bridge.adapters.opencompass.catalog import Chosen
 from bridge.process import clean_env
 from bridge.registry import backend
 
@@ -46,6 +47,10 @@ datasets += [
          test_range='[:{limit}]')
     for name, kind in {own!r}
 ]
+{models}
+{partition}
+"""
+MODELS = """
 models = [dict(
     type=OpenAISDK,
     abbr='tiny',
@@ -65,7 +70,6 @@ models = [dict(
     timeout=60,
     run_cfg=dict(num_gpus=0),
 )]
-{partition}
 """
 ONE_TASK = """
 infer = dict(partitioner=dict(type=NaivePartitioner, n=1000),
@@ -149,16 +153,36 @@ def config_by_hand(
         limit=limit,
         custom=str(custom),
         own=list(own),
-        base_url=base_url,
-        tokenizer=str(tokenizer),
+        models=MODELS.format(base_url=base_url, tokenizer=str(tokenizer)),
         partition=ONE_TASK,
     )
+
+
+def chosen_by_hand(
+    chosen: Sequence[Chosen], changes: str, base_url: str, tokenizer: Path, partition: str = ONE_TASK
+) -> str:
+    """Any pinned configurations, as a user imports them; ``changes`` is done to the list ``all_datasets``.
+
+    ``all_datasets`` holds pairs: the module and the dataset.
+    """
+    imports, pairs = "", ""
+    for config in dict.fromkeys((config.module, config.variables) for one in chosen for config in one.configs):
+        module, variables = config
+        for variable in variables:
+            name = f"{module.replace('.', '_')}__{variable}"
+            imports += f"    from opencompass.configs.datasets.{module} import {variable} as {name}\n"
+            pairs += f"all_datasets += [({module!r}, d) for d in {name}]\n"
+    head = CONFIG[: CONFIG.index("with read_base")]
+    models = MODELS.format(base_url=base_url, tokenizer=str(tokenizer))
+    text = f"{head}with read_base():\n{imports}\nall_datasets = []\n{pairs}{changes}\n"
+    return f"{text}datasets = [d for _, d in all_datasets]\ndel all_datasets\n{models}{partition}"
 
 
 def by_hand(reference: Path, config: str, folder: Path, base_url: str, cache: Path) -> Path:
     """``opencompass`` as on a command line; returns the folder with predictions and results."""
     folder.mkdir(parents=True)
     (folder / "by_hand.py").write_text(config, encoding="utf-8")
+    (folder / "data").symlink_to(cache / "data")  # some loaders take no notice of COMPASS_DATA_CACHE
     env = {
         **clean_env({}),
         "COMPASS_DATA_CACHE": str(cache),

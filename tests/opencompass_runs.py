@@ -44,10 +44,20 @@ class Ran:
         return self.outcomes[at].dir
 
 
-def run_task(task: Task, base_url: str, python: Path, folder: Path, checked: Callable[[], None] | None = None) -> Ran:
+def run_task(
+    task: Task,
+    base_url: str,
+    python: Path,
+    folder: Path,
+    checked: Callable[[], None] | None = None,
+    judge_url: str = "",
+) -> Ran:
     """``checked`` is called when the task has been found good, before its jobs start."""
     oc = backend("opencompass")
     endpoint = Endpoint(base_url, task.model.name, api_key="token-of-the-run", failed_marker=MARKER)
+    if task.spec.judge is not None:
+        judge = Endpoint(judge_url or base_url, task.spec.judge.name, api_key="token-of-the-judge")
+        endpoint = replace(endpoint, judge=judge)
     assert oc.check(task) == []
     jobs = oc.translate(task, endpoint)
     if checked is not None:

@@ -59,6 +59,11 @@ class Asked:
         wanted = self.dataset.subsets
         return [config for config in self.chosen.configs if not wanted or config.wanted(wanted)]
 
+    @property
+    def judged(self) -> bool:
+        """A judge scores it, or a part of it."""
+        return any(config.judged for config in self.configs())
+
     def roots(self) -> list[str]:
         """Folders, or one file, in which its files may be."""
         return [str(Path(root).absolute()) for root in self._roots()]

@@ -45,7 +45,7 @@ class OpenCompassBackend:
         Feature.SEED: FULL,
         Feature.STOP: FULL,
         Feature.EXTRA_BODY: FULL,
-        Feature.JUDGE: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
+        Feature.JUDGE: Gap(Level.PARTIAL, "for datasets whose evaluator asks one; the others do without"),
         Feature.JUDGES: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
         Feature.JUDGE_GENERATION: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),
         Feature.JUDGING: Gap(Level.NOT_YET, "datasets that a judge scores are listed as unusable"),

@@ -20,6 +20,7 @@ CUSTOM = {
     "general_mcq": "multiple choice questions of your own, from <subset>_val.jsonl",
     "general_qa": "questions with a short answer of your own, from <subset>.jsonl",
 }
+_JUDGED = "scored by the spec's judge"
 _LIKELIHOOD = "scores likelihoods, which a model behind an API does not give"
 
 
@@ -42,6 +43,8 @@ class Config:
     """How many worked examples are written into the prompt."""
     own_range: bool
     """It limits its rows itself."""
+    judged: bool
+    """Its evaluator asks a judge."""
 
     @property
     def family(self) -> str:
@@ -128,6 +131,7 @@ def _config(module: str, entry: Mapping[str, Any]) -> Config:
         entry.get("fix"),
         entry.get("shots"),
         entry.get("range", False),
+        entry.get("judge", False),
     )
 
 
@@ -143,6 +147,7 @@ def _info(name: str, entry: Mapping[str, Any], module: str | None) -> DatasetInf
         name,
         NAME,
         kind="likelihood" if entry.get("kind") == "likelihood" else "generation",
+        description=_JUDGED if entry.get("judge") else "",
         family=module.split(".")[0] if module else name,
         config=module.rpartition(".")[2] if module else "",
         evaluator=entry.get("evaluator", ""),
@@ -181,7 +186,7 @@ def _family_info(name: str, family: Mapping[str, Any]) -> DatasetInfo:
     generation, likelihood = family.get("generation", 0), family.get("likelihood", 0)
     counted = f"{generation} generation and {likelihood} likelihood configurations"
     if "config" in family:
-        return DatasetInfo(**{**vars(info), "description": counted})
+        return DatasetInfo(**{**vars(info), "description": "; ".join(filter(None, [counted, info.description]))})
     why = _LIKELIHOOD if not generation else f"has {generation} configurations and none that stands for all; name one"
     kind = "generation" if generation else "likelihood"
     return DatasetInfo(**{**vars(info), "description": counted, "kind": kind, "unusable": why})

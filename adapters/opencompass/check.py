@@ -31,6 +31,7 @@ def static_problems(task: Task) -> Iterator[Problem]:
         yield from _split(one)
         yield from _shots(one)
         yield from _repeats(one)
+        yield from _judge(one)
 
 
 def missing_files(task: Task) -> Iterator[Problem]:
@@ -93,6 +94,12 @@ def _repeats(one: Asked) -> Iterator[Problem]:
     if one.repeats > 1 and any(config.own_range for config in one.chosen.configs):
         at = f"{one.at}.repeats" if one.dataset.repeats else "repeats"
         yield Problem("", at, f"{one.chosen.name}: a configuration that limits its own rows cannot be repeated")
+
+
+def _judge(one: Asked) -> Iterator[Problem]:
+    if one.judged and one.task.spec.judge is None:
+        what = f"{one.chosen.name} is scored by a judge model, and the spec has none"
+        yield Problem("", f"{one.at}.name", what, "give one under 'judge'")
 
 
 def _missing(one: Asked) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.asked import Asked, asked
 from bridge.adapters.opencompass.output import Unit, read_unit
 from bridge.adapters.opencompass.samples import Samples, request_failure, response_of, rows
-from bridge.adapters.opencompass.scores import metrics_of
+from bridge.adapters.opencompass.scores import alike, metrics_of
 from bridge.adapters.opencompass.scores import rows as score_rows
 from bridge.adapters.opencompass.suspect import suspects
 from bridge.backend import BenchmarkResult, EnvSpec, Outcome, Task
@@ -38,7 +38,7 @@ def _result(outcome: Outcome, one: Asked, ledger: dict[str, Any], env: EnvSpec) 
         row = template.model_copy(update={"primary": True, "status": Status.FAILED, "reason": problem})
         return BenchmarkResult(one.dataset.id, (row,), (), (_error(outcome, one, kind, problem),))
     read = partial(_units, outcome, told)
-    units = list(read())
+    units = alike(list(read()))
     metrics = metrics_of(units)
     samples = Samples(outcome.model, one.dataset.id, outcome.failed_marker, metrics.flags, read)
     made = tuple(score_rows(units, metrics, template, outcome.failed_marker))
@@ -70,6 +70,10 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     if unanswered:
         message = f"samples were not answered; first: {unanswered[0]}"
         yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unanswered))
+    unjudged = [why for unit in units for why in _failed_verdicts(unit, outcome.failed_marker)]
+    if unjudged:
+        message = f"answers got no verdict of the judge; first: {unjudged[0]}"
+        yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unjudged))
     warnings = [*suspects(units, outcome.failed_marker), *_left_out(one, units), *_without_details(units)]
     for warning in warnings:
         yield _error(outcome, one, ErrorKind.WARNING, warning).model_copy(update={"hint": ""})
@@ -85,6 +89,12 @@ def _failed_requests(unit: Unit, marker: str) -> Iterator[str]:
     for row in rows(unit, (), marker):
         response = response_of(unit, row.repeat * unit.samples + row.sample)
         if response is not None and (why := request_failure(response, marker)):
+            yield why
+
+
+def _failed_verdicts(unit: Unit, marker: str) -> Iterator[str]:
+    for detail in unit.details:
+        if why := request_failure(detail.judged, marker):
             yield why
 
 

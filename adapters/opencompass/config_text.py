@@ -6,10 +6,21 @@ from collections.abc import Iterator, Sequence
 
 from bridge.adapters.opencompass.asked import Asked, options
 from bridge.backend import Endpoint, Task
-from bridge.spec import GenerationSpec, JsonObject
+from bridge.spec import GenerationSpec, JsonObject, TaskSpec
 
 DEFAULT_MAX_OUT_LEN = 2048
 """Where neither the spec nor the dataset's configuration sets one: as in OpenCompass's own for API models."""
+
+DEFAULT_JUDGE_OUT_LEN = 16384
+"""As OpenCompass has it for a judge whose configuration says nothing."""
+
+_META: JsonObject = {
+    "round": [
+        {"role": "HUMAN", "api_role": "HUMAN"},
+        {"role": "BOT", "api_role": "BOT", "generate": True},
+    ],
+    "reserved_roles": [{"role": "SYSTEM", "api_role": "SYSTEM"}],
+}
 
 _HEAD = "from mmengine.config import read_base\n"
 
@@ -77,7 +88,9 @@ def models_text(task: Task, generations: Sequence[GenerationSpec], endpoint: End
         f"    dict(\n{''.join(_arguments(_model(task, generation, endpoint, number)))}    ),\n"
         for number, generation in enumerate(generations)
     )
-    return f"models = [\n{entries}]\n"
+    judge = _judge(task)
+    judging = f"judge = dict(\n{''.join(_arguments(judge))})\n" if judge else ""
+    return f"models = [\n{entries}]\n{judging}"
 
 
 def model_abbr(number: int) -> str:
@@ -94,6 +107,31 @@ def _arguments(model: JsonObject) -> Iterator[str]:
         yield f"        {name}={value!r},\n"
 
 
+def _judge(task: Task) -> JsonObject | None:
+    """The judge in the place of every ``judge_cfg``, as OpenCompass has it where that is empty."""
+    spec = task.spec
+    if spec.judge is None:
+        return None
+    return {
+        "type": "ocbridge.chat.BridgeJudge",
+        "abbr": "judge",
+        "path": spec.judge.name,
+        "meta_template": _META,
+        "temperature": 0.0,
+        "max_out_len": DEFAULT_JUDGE_OUT_LEN,
+        "max_workers": task.concurrency,
+        "batch_size": 1024,
+        "query_per_second": 1000,
+        "retry": 1,
+        "timeout": _timeout_s(spec),
+    }
+
+
+def _timeout_s(spec: TaskSpec) -> float:
+    """The gateway retries; it needs the time of all its tries, and that of waiting between them."""
+    return spec.request_timeout_s * (spec.max_retries + 1) + 600
+
+
 def _model(task: Task, generation: GenerationSpec, endpoint: Endpoint, number: int) -> JsonObject:
     spec = task.spec
     extra = {
@@ -107,20 +145,13 @@ def _model(task: Task, generation: GenerationSpec, endpoint: Endpoint, number: i
         "abbr": model_abbr(number),
         "path": endpoint.model,
         "key": "ENV",
-        "meta_template": {
-            "round": [
-                {"role": "HUMAN", "api_role": "HUMAN"},
-                {"role": "BOT", "api_role": "BOT", "generate": True},
-            ],
-            "reserved_roles": [{"role": "SYSTEM", "api_role": "SYSTEM"}],
-        },
+        "meta_template": _META,
         "temperature": generation.temperature,
         "max_out_len": generation.max_tokens or DEFAULT_MAX_OUT_LEN,
         "max_workers": task.concurrency,
         "query_per_second": 1000,
         "retry": 1,
-        # The gateway retries; it needs the time of all its tries, and that of waiting between them.
-        "timeout": spec.request_timeout_s * (spec.max_retries + 1) + 600,
+        "timeout": _timeout_s(spec),
         "openai_extra_kwargs": extra or None,
         "extra_body": body or None,
         "run_cfg": {"num_gpus": 0},

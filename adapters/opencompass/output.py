@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bridge.adapters.opencompass import verdict
+
 Json = dict[str, Any]
 WORK_DIR = "out"
 _NO_METRIC = {"bp", "sys_len", "ref_len", "type", "details", "error"}
 _CORRECT = ("correct", "is_correct", "cascade_correct")
 _EXTRACTED = ("parsed", "pred", "predictions", "completion")
-_TARGET = ("answer", "refr", "references", "task_id")
+_TARGET = ("answer", "refr", "refer", "ref", "references", "task_id")
 _NOTHING = ("", "NULL", None)
 """What post-processors return where they read no answer."""
 
@@ -28,6 +30,8 @@ class Detail:
     extracted: Any
     target: Any
     correct: float | None
+    judged: str = ""
+    """What the judge said, where one was asked and its word decides."""
 
 
 @dataclass(frozen=True)
@@ -173,5 +177,16 @@ def _detail(entry: Json, repeat: int | None) -> Detail:
     extracted, target, correct = value(_EXTRACTED), value(_TARGET), value(_CORRECT)
     if correct is None and repeat is None and "references" in entry:
         correct = extracted == target
+    word = verdict.of(entry, repeat or 0)
+    if correct is None and word is not None:
+        correct = verdict.is_right(word)
+    if target is None and word is not None:
+        target = value(("gold",))
     is_nothing = not isinstance(extracted, list | dict) and extracted in _NOTHING
-    return Detail(None if is_nothing else extracted, target, None if correct is None else float(correct))
+    decides = word is not None and not verdict.was_right_without(entry, repeat or 0)
+    return Detail(
+        None if is_nothing else extracted,
+        target,
+        None if correct is None else float(correct),
+        str(word) if decides else "",
+    )

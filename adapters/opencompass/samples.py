@@ -42,7 +42,10 @@ def _row(unit: Unit, sample: int, repeat: int, metrics: tuple[str, ...], marker:
         return Row(sample, repeat, failed, {})
     if unit.failure:
         return Row(sample, repeat, f"not scored: {unit.failure}", {})
-    flag = unit.details[at].correct if at < len(unit.details) else None
+    detail = unit.details[at] if at < len(unit.details) else None
+    if detail and (failed := request_failure(detail.judged, marker)):
+        return Row(sample, repeat, f"the judge gave no verdict: {failed}", {})
+    flag = detail.correct if detail else None
     return Row(sample, repeat, None, {} if flag is None else dict.fromkeys(metrics, flag))
 
 
@@ -98,11 +101,12 @@ class Samples:
             repeat=row.repeat,
             input=messages,
             prompt_sha256=_hash(messages) if asked else None,
-            target=detail.target if detail else asked.get("gold"),
+            target=detail.target if detail and detail.target is not None else asked.get("gold"),
             response=None if failed else response,
             extracted=detail.extracted if detail and not failed else None,
             scores=row.scores,
             error=row.error,
+            metadata={"judge": detail.judged} if detail and detail.judged and not row.error else {},
         )
 
 

@@ -7,7 +7,7 @@ the samples that were answered, if its own number is such a mean at all; if it i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from typing import Any
 
@@ -32,10 +32,33 @@ class Metrics:
     """Those that are the mean of what the evaluator says about each sample."""
 
 
+def alike(units: Sequence[Unit]) -> list[Unit]:
+    """The same units; where they have no metric in common, each one's quoted metric is called as most are.
+
+    Benchmarks with several kinds of questions score them with several evaluators: ``accuracy`` here, ``score`` there.
+    """
+    scored_units = [unit for unit in units if not unit.failure]
+    if not scored_units or set.intersection(*(set(unit.metrics) for unit in scored_units)):
+        return list(units)
+    quoted = [min(unit.metrics, key=_rank) for unit in scored_units]
+    common = max(dict.fromkeys(quoted), key=quoted.count)
+    return [unit if unit.failure or common in unit.metrics else _renamed(unit, common) for unit in units]
+
+
+def _renamed(unit: Unit, name: str) -> Unit:
+    own = min(unit.metrics, key=_rank)
+    metrics = {name: unit.metrics[own], **{other: value for other, value in unit.metrics.items() if other != own}}
+    return replace(unit, metrics=metrics, told={**unit.told, "metric": own})
+
+
+def _rank(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
 def metrics_of(units: Sequence[Unit]) -> Metrics:
     scored_units = [unit for unit in units if not unit.failure]
     names = list(dict.fromkeys(name for unit in scored_units for name in unit.metrics))
-    names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    names.sort(key=_rank)
     flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)]
     return Metrics(tuple(names), tuple(flags))
 
@@ -156,5 +179,6 @@ def _with_unit(row: ResultRow, unit: Unit | None) -> ResultRow:
         **row.settings,
         "version": unit.told.get("version"),
         **({"opencompass_value": number} if number is not None else {}),
+        **({"opencompass_metric": unit.told["metric"]} if "metric" in unit.told else {}),
     }
     return row.model_copy(update={"settings": settings, "source": f"{row.source}/{unit.source}#{row.metric}"})

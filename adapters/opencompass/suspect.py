@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from bridge.adapters.opencompass import verdict
 from bridge.adapters.opencompass.output import Unit
 
 _STATED = re.compile(r"(?i:answer|答案)\s*(?:is|:|：|是|为)\s*[*(（\[\"'“]*([A-Z])(?![A-Za-z])")
@@ -23,7 +24,7 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
             total += 1
             if not response:
                 empty += 1
-            elif detail.extracted is None:
+            elif detail.extracted is None and not detail.judged:
                 unread.append((unit, response))
             elif letters and not _plausible(str(detail.extracted), response, letters):
                 misread.append((unit, f"{detail.extracted!r} out of {_short(response)}"))
@@ -31,6 +32,11 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
         yield f"{_share(empty, total)} answers are empty, and count as wrong"
     if unread:
         yield f"no answer was read out of {_share(len(unread), total)} responses, such as {_short(unread[0][1])}"
+    said = [detail.judged for unit in units for detail in unit.details if detail.judged]
+    said = [word for word in said if not (marker and marker in word)]
+    if strange := [word for word in said if not verdict.is_readable(word)]:
+        share = _share(len(strange), len(said))
+        yield f"{share} answers of the judge do not begin with a verdict, such as {_short(strange[0])}"
     if misread:
         unit, example = misread[0]
         how = unit.told.get("postprocessor") or unit.told.get("evaluator")

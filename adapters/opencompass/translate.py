@@ -95,9 +95,16 @@ def _job(task: Task, parts: Sequence[Asked], number: int, endpoint: Endpoint, en
             "OPENAI_BASE_URL": endpoint.base_url,
             "OPENAI_API_KEY": endpoint.api_key,
             MARKER_ENV: endpoint.failed_marker,
+            **_judge_env(endpoint),
         },
         timeout_s=task.spec.job_timeout_s,
     )
+
+
+def _judge_env(endpoint: Endpoint) -> dict[str, str]:
+    if endpoint.judge is None:
+        return {}
+    return {"BRIDGE_JUDGE_URL": endpoint.judge.base_url, "BRIDGE_JUDGE_KEY": endpoint.judge.api_key}
 
 
 def _hashable(generation: GenerationSpec) -> str:

@@ -19,6 +19,7 @@ from opencompass.models import OpenAISDK
 from .connections import Connections
 
 MARKER_ENV = "BRIDGE_FAILED_MARKER"
+JUDGE_URL_ENV, JUDGE_KEY_ENV = "BRIDGE_JUDGE_URL", "BRIDGE_JUDGE_KEY"
 
 
 class RequestFailed(RuntimeError):
@@ -83,3 +84,11 @@ class BridgeChat(OpenAISDK):  # type: ignore[misc]
         content = message.get("content") or ""
         reasoning = message.get("reasoning_content") or ""
         return f"{reasoning}{self.think_tag}{content}" if reasoning and content else reasoning or content
+
+
+class BridgeJudge(BridgeChat):
+    """The judge, which an evaluator asks while it scores; where it is, only the environment says."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        where = {"openai_api_base": os.environ[JUDGE_URL_ENV], "key": os.environ[JUDGE_KEY_ENV]}
+        super().__init__(**{**kwargs, **where})

@@ -6,6 +6,7 @@ A unit is one entry of OpenCompass's ``datasets`` list: one prediction file, one
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from opencompass.utils import dataset_abbr_from_cfg
 
+from .judging import judged
 from .lay_out import Laid, LayoutError, Source, choose, lay_out
 
 Json = dict[str, Any]
@@ -58,7 +60,9 @@ class Work:
 
 def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit]]], list[Unit] | str]) -> Work:
     """Lays out the data and loads the configurations. ``isolated`` turns what a foreign file raises into a line."""
-    models = Config.fromfile("models.py", format_python_code=False).to_dict()["models"]
+    _link_data(Path(manifest["data"]))
+    defined = Config.fromfile("models.py", format_python_code=False).to_dict()
+    models, judge = defined["models"], defined.get("judge")
     units: list[Unit] = []
     problems: dict[str, str] = {}
     for entry in manifest["datasets"]:
@@ -67,12 +71,29 @@ def load(manifest: Mapping[str, Any], isolated: Callable[[Callable[[], list[Unit
         except LayoutError as error:
             problems[entry["id"]] = f"data: {error}"
             continue
-        loaded = isolated(lambda entry=entry, laid=laid: list(_units(entry, laid, models)))  # type: ignore[misc]
+        loaded = isolated(lambda entry=entry, laid=laid: list(_units(entry, laid, models, judge)))  # type: ignore[misc]
         if isinstance(loaded, str):
             problems[entry["id"]] = f"config: {loaded}"
         else:
+            _name_apart(loaded, units)
             units += loaded
     return Work(models, units, problems)
+
+
+def _name_apart(units: Sequence[Unit], others: Sequence[Unit]) -> None:
+    """Configurations of one benchmark call their parts the same; OpenCompass would write one over the other."""
+    taken = {(other.model, other.abbr) for other in others}
+    for unit in units:
+        if (unit.model, unit.abbr) in taken:
+            unit.abbr = f"{unit.abbr}--{re.sub('[^A-Za-z0-9._-]', '-', unit.dataset)}"
+            unit.config["abbr"] = unit.abbr
+
+
+def _link_data(cache: Path) -> None:
+    """Some loaders open ``./data`` as it stands, whatever the data folder is set to."""
+    if not Path("data").exists():
+        (cache / "data").mkdir(parents=True, exist_ok=True)
+        Path("data").symlink_to(cache / "data")
 
 
 def _laid_out(entry: Mapping[str, Any], data: Path) -> Laid:
@@ -82,8 +103,8 @@ def _laid_out(entry: Mapping[str, Any], data: Path) -> Laid:
     return laid
 
 
-def _units(entry: Mapping[str, Any], laid: Laid, models: Sequence[Json]) -> Iterator[Unit]:
-    there = {config["abbr"]: config for config in _configs(entry)}
+def _units(entry: Mapping[str, Any], laid: Laid, models: Sequence[Json], judge: Json | None) -> Iterator[Unit]:
+    there = {config["abbr"]: judged(config, judge) for config in _configs(entry)}
     wanted = entry["subsets"] or _all(entry, laid, there)
     if not wanted:
         raise LookupError(f"{entry['config']} has no datasets")
