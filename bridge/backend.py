@@ -126,7 +126,10 @@ class Endpoint:
     likelihood: Literal["prompt_logprobs", "echo", ""] = ""
     """How the server tells the log-probabilities of a prompt; empty where it does not, or was not asked."""
     judge: Endpoint | None = None
-    """Where the spec's judge is, by the same kind of route; its traffic is counted as the job's own judge's."""
+    """Where the spec's judge is, by the same kind of route; its traffic is counted as the job's own judge's. None
+    where there is none, or several."""
+    judges: tuple[Endpoint, ...] = ()
+    """Where all the spec's judges are, in its order: also where there is only one."""
 
 
 @dataclass(frozen=True)
@@ -274,6 +277,8 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
 
     spec = task.spec
     use(Feature.JUDGE, "judge", spec.judge)
+    use(Feature.JUDGE_GENERATION, "judge.generation", spec.judge and spec.judge.generation)
+    use(Feature.JUDGES, "judges", spec.judges)
     use(Feature.LIMIT, "limit", spec.limit)
     use(Feature.REPEATS, "repeats", spec.repeats if spec.repeats > 1 else None)
     use(Feature.LOCAL, f"{place_of(task)}.local", task.model.local)
@@ -283,6 +288,7 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
             use(feature, f"{at}.{feature}", getattr(dataset, feature.value))
         use(Feature.REPEATS, f"{at}.repeats", dataset.repeats if (dataset.repeats or 1) > 1 else None)
         use(Feature.PROMPT, f"{at}.prompt", dataset.prompt)
+        use(Feature.JUDGING, f"{at}.judging", dataset.judging)
         use(Feature.DEFINITION, f"{at}.definition", dataset.definition)
         use(Feature.SCORING, f"{at}.scoring", dataset.scoring if dataset.scoring == "loglikelihood" else None)
         own = f"{at}." if dataset.generation else ""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.backend import BenchmarkResult, Job, Outcome
-from bridge.endpoint.traffic import failures, usage
+from bridge.endpoint.traffic import failures, judge_usage, usage
 from bridge.errors import OutputError
 from bridge.launch import digest, earlier_outcome, not_launched
 from bridge.manifest import Manifest
@@ -86,6 +86,7 @@ class Collection:
             host=manifest.host,
             models=tuple(models),
             usage=usage(self.rundir.requests),
+            judge_usage=judge_usage(self.rundir.requests),
             errors=(*errors, *self.errors),
             datasets=[dataset.id for dataset in self.plan.spec.datasets],
         )

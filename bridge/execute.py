@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bridge.backend import EnvSpec, Job
 from bridge.collect import Executed, job_folder, traffic_name
 from bridge.connect import Connection, connect, forward
+from bridge.endpoint.traffic import judge_traffic
 from bridge.envs import ensure
 from bridge.errors import BridgeError, EnvError, Interrupted, ServeError
 from bridge.launch import StopSignal, digest, launch, not_launched
@@ -50,9 +51,9 @@ class Execution:
             async with AsyncExitStack() as stack:
                 stop = StopSignal(asyncio.Event())
                 stack.enter_context(_passed_on(self.interrupt, stop))
-                judge = await self._judge(stack, pending, stop)
+                judges = await self._judges(stack, pending, stop)
                 for group in together(self.plan.spec.all_models):
-                    await self._run_group(group, pending, judge, stop)
+                    await self._run_group(group, pending, judges, stop)
         except BridgeError as error:
             self._give_up(pending, error)
         finally:
@@ -61,7 +62,7 @@ class Execution:
     # Environments -----------------------------------------------------------------------------------------------
 
     def _start_environments(self, pending: Sequence[PlannedTask]) -> None:
-        wanted = [environment_of(model) for model in (*self.plan.spec.all_models, self.plan.spec.judge) if model]
+        wanted = [environment_of(model) for model in (*self.plan.spec.all_models, *self.plan.spec.all_judges)]
         wanted = [environment for environment in wanted if environment != LOCAL_ENV or _scores_locally(pending)]
         wanted += [job.env_spec for planned in pending for job in planned.jobs()]
         for spec in wanted:
@@ -90,14 +91,14 @@ class Execution:
 
     # Models -----------------------------------------------------------------------------------------------------
 
-    async def _judge(
+    async def _judges(
         self, stack: AsyncExitStack, pending: Sequence[PlannedTask], stop: StopSignal
-    ) -> Connection | None:
-        judge = self.plan.spec.judge
-        return None if judge is None else await stack.enter_async_context(self._connected(judge, pending, stop))
+    ) -> list[Connection]:
+        judges = self.plan.spec.all_judges
+        return [await stack.enter_async_context(self._connected(judge, pending, stop)) for judge in judges]
 
     async def _run_group(
-        self, group: Sequence[ModelSpec], pending: Sequence[PlannedTask], judge: Connection | None, stop: StopSignal
+        self, group: Sequence[ModelSpec], pending: Sequence[PlannedTask], judges: Sequence[Connection], stop: StopSignal
     ) -> None:
         """Models that one process can serve share its start; where it cannot, each has one of its own."""
         tasks = {model.name: [planned for planned in pending if planned.task.model is model] for model in group}
@@ -107,9 +108,9 @@ class Execution:
                 served = await self._served_together(stack, waiting, tasks)
                 while served and waiting and not served[waiting[0].name].died.is_set():
                     model = waiting.pop(0)
-                    await self._run_model(model, tasks[model.name], judge, stop, served[model.name])
+                    await self._run_model(model, tasks[model.name], judges, stop, served[model.name])
         for model in waiting:
-            await self._run_model(model, tasks[model.name], judge, stop)
+            await self._run_model(model, tasks[model.name], judges, stop)
 
     async def _served_together(
         self, stack: AsyncExitStack, models: Sequence[ModelSpec], tasks: Mapping[str, Sequence[PlannedTask]]
@@ -127,7 +128,7 @@ class Execution:
         self,
         model: ModelSpec,
         tasks: Sequence[PlannedTask],
-        judge: Connection | None,
+        judges: Sequence[Connection],
         stop_all: StopSignal,
         served: Served | None = None,
     ) -> None:
@@ -141,7 +142,7 @@ class Execution:
                 observer = Observer(self.watcher, connection.gateway)
                 with observer.watching(), _passed_on(stop_all, stop):
                     await asyncio.gather(
-                        *(self._launch_task(planned, connection, judge, stop, observer) for planned in tasks)
+                        *(self._launch_task(planned, connection, judges, stop, observer) for planned in tasks)
                     )
         except BridgeError as error:
             self._give_up(tasks, error)
@@ -205,7 +206,7 @@ class Execution:
         self,
         planned: PlannedTask,
         connection: Connection,
-        judge: Connection | None,
+        judges: Sequence[Connection],
         stop: StopSignal,
         observer: Observer,
     ) -> None:
@@ -215,7 +216,7 @@ class Execution:
             except BridgeError as error:
                 self._give_up([planned], error)
                 return
-            await self._launch_job(planned, dry, python, connection, judge, stop, observer)
+            await self._launch_job(planned, dry, python, connection, judges, stop, observer)
 
     async def _launch_job(
         self,
@@ -223,14 +224,17 @@ class Execution:
         dry: Job,
         python: Path,
         connection: Connection,
-        judge: Connection | None,
+        judges: Sequence[Connection],
         stop: StopSignal,
         observer: Observer,
     ) -> None:
         name, share = traffic_name(planned, dry.id), planned.task.concurrency
         endpoint = connection.endpoint(planned.backend, name, share)
-        if judge is not None:
-            endpoint = replace(endpoint, judge=judge.endpoint(planned.backend, f"{name}.judge", share))
+        if judges:
+            there = tuple(
+                judge.endpoint(planned.backend, judge_traffic(name, at), share) for at, judge in enumerate(judges)
+            )
+            endpoint = replace(endpoint, judges=there, judge=there[0] if len(there) == 1 else None)
         job = next(job for job in planned.jobs(endpoint) if job.id == dry.id)
         folder = job_folder(self.rundir, planned, job.id)
         with observer.job(name, folder):

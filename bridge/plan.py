@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.backend import Backend, DatasetInfo, Endpoint, Job, Level, Task, features_used
 from bridge.errors import Problem, SpecError, did_you_mean
@@ -24,7 +24,10 @@ class PlannedTask:
         return self.backend.translate(self.task, endpoint or self.dry_endpoint())
 
     def dry_endpoint(self) -> Endpoint:
-        model = self.task.model
+        judges = tuple(map(self._dry, self.task.spec.all_judges))
+        return replace(self._dry(self.task.model), judges=judges)
+
+    def _dry(self, model: ModelSpec) -> Endpoint:
         if self.backend.route == "direct" and model.endpoint is not None:
             return Endpoint(model.endpoint.base_url, model.name, api_key_env=model.endpoint.api_key_env)
         return Endpoint(DRY_RUN, model.name, api_key="TOKEN-OF-THE-RUN", failed_marker="MARKER-OF-THE-RUN")

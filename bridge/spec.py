@@ -18,6 +18,7 @@ from bridge.errors import Problem, SpecError
 JsonObject = dict[str, Any]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]*")
+_PLAIN = re.compile(r"\w[\w ./-]{0,59}")
 _NATIVE_SAMPLING = frozenset(
     {"temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "n", "model", "messages", "stream"}
 )
@@ -157,6 +158,65 @@ class GenerationSpec(_Part):
         return self
 
 
+class JudgeSpec(ModelSpec):
+    """A model that scores answers."""
+
+    generation: GenerationSpec | None = None
+    """How the judge is sampled; without it greedily, up to 1024 tokens."""
+
+
+class JudgingSpec(_Part):
+    """How the judge scores a dataset's answers, in place of the dataset's own scorer."""
+
+    method: Literal["correctness", "rating", "rubric", "pairwise"]
+    """`correctness`: against the reference; `rating`: one number on the scale; `rubric`: a number for each criterion;
+    `pairwise`: better or worse than the reference, asked in both orders."""
+    prompt: str | None = None
+    """What the judge is asked, in place of bridge's own words; names `{question}`, `{response}`, `{target}` and the
+    sample's other fields in braces (`pairwise`: `{answer_a}`, `{answer_b}`), and doubles other braces. `{nonce}` is a
+    mark that no answer can hold, for fences; `{format}` says how the verdict is to be given."""
+    prompt_file: str | None = None
+    """A file that holds the prompt. A relative path is taken from the spec's folder."""
+    system: str | None = None
+    """The judge's system prompt; default: none."""
+    scale: tuple[float, float] = (1.0, 10.0)
+    """Lowest and highest number of `rating` and `rubric`."""
+    rubric: dict[str, str] = Field(default_factory=dict)
+    """Criterion → what it means; each becomes a metric, and their mean is the score."""
+    choices: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    """Verdicts of `correctness` and what each is worth; default: `{correct: 1, incorrect: 0}`."""
+    verdict: Literal["json", "brackets"] = "json"
+    """How the judge gives its verdict: as a JSON object, or as `[[7]]`, `[[correct]]`, `[[A]]`."""
+    swap: bool = True
+    """`pairwise`: ask in both orders; a preference that does not survive the swap counts half."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 2
+    """How often a judge whose verdict cannot be read is shown its reply and asked again, the first time included."""
+    panel: Literal["mean", "majority"] | None = None
+    """How several judges become one score; default: the majority for `correctness`, else the mean."""
+
+    @model_validator(mode="after")
+    def _fits_method(self) -> Self:
+        if self.prompt is not None and self.prompt_file is not None:
+            raise ValueError("give one of 'prompt' and 'prompt_file'")
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError("scale: the first number is the lowest, the second the highest")
+        if (self.method == "rubric") != bool(self.rubric):
+            raise ValueError(
+                "rubric: method 'rubric' needs criteria with their meaning, and no other method takes them"
+            )
+        if self.choices and self.method != "correctness":
+            raise ValueError("choices: only method 'correctness' takes them; 'rating' has a 'scale'")
+        if self.choices and len({name.casefold() for name in self.choices}) < max(2, len(self.choices)):
+            raise ValueError("choices: two or more are needed, with names that differ in more than case")
+        if odd := [name for name in (*self.rubric, *self.choices) if not _PLAIN.fullmatch(name)]:
+            raise ValueError(f"{odd[0]!r} is to be letters, digits, blanks, and _ - . / only, up to 60 of them")
+        if self.method in self.rubric:
+            raise ValueError(f"rubric: {self.method!r} is the name of the mean; call the criterion something else")
+        if self.method == "rubric" and self.verdict == "brackets":
+            raise ValueError("verdict: several numbers need 'json'")
+        return self
+
+
 class PromptSpec(_Part):
     """How questions are asked, where that is not to be the benchmark's own way."""
 
@@ -201,6 +261,8 @@ class DatasetSpec(_Part):
     it; it needs a server that tells the log-probabilities of a prompt, or `model.local`."""
     prompt: PromptSpec | None = None
     """Parts of the prompt that replace the benchmark's own; `bridge preview` shows what is sent."""
+    judging: JudgingSpec | None = None
+    """How the spec's judge scores this dataset; default: the dataset's own scorer."""
     definition: str | None = None
     """A file (.py or .yaml) that defines the dataset; relative to the spec's folder. A Python file is executed."""
 
@@ -235,8 +297,10 @@ class TaskSpec(_Part):
     """What to evaluate on."""
     generation: GenerationSpec = GenerationSpec()
     """Sampling settings of all datasets."""
-    judge: ModelSpec | None = None
-    """The model that scores where a dataset needs a judge."""
+    judge: JudgeSpec | None = None
+    """The model that scores where a dataset needs a judge. At most one of `judge` and `judges` is given."""
+    judges: tuple[JudgeSpec, ...] = ()
+    """Several judges: each one's score is a metric of its own, and the panel's is the one that is quoted."""
     data: str | None = None
     """Folder with one sub-folder per dataset, for datasets that give no `path`; default: `BRIDGE_DATA`."""
     limit: Annotated[int, Field(ge=1)] | None = None
@@ -258,14 +322,21 @@ class TaskSpec(_Part):
     def _whole(self) -> Self:
         if (self.model is None) == (not self.models):
             raise ValueError("give exactly one of 'model' and 'models'")
-        names = [m.name for m in self.all_models]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"models: {', '.join(twice)} is there twice; each model needs a name of its own")
+        if self.judge is not None and self.judges:
+            raise ValueError("give one of 'judge' and 'judges'")
+        for field, models in (("models", self.all_models), ("judges", self.all_judges)):
+            names = [m.name for m in models]
+            if twice := sorted({n for n in names if names.count(n) > 1}):
+                raise ValueError(f"{field}: {', '.join(twice)} is there twice; each model needs a name of its own")
         return self
 
     @property
     def all_models(self) -> tuple[ModelSpec, ...]:
         return (self.model,) if self.model is not None else self.models
+
+    @property
+    def all_judges(self) -> tuple[JudgeSpec, ...]:
+        return (self.judge,) if self.judge is not None else self.judges
 
     def generation_of(self, dataset: DatasetSpec) -> GenerationSpec:
         return dataset.generation or self.generation

@@ -11,13 +11,17 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
+from bridge.endpoint.traffic import judge_traffic
 from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BackendFailed, BridgeError, Interrupted, SpecError
 from bridge.native.engine import Engine, OpenDataset
 from bridge.native.job import BASE_URL_ENV, NativeJob, read_job, recipe, samples_file
+from bridge.native.judging import judging_from
+from bridge.native.panel import Judge, Panel
 from bridge.native.progress import Ledger, read_state
 from bridge.native.questions import Questions, data_files, questions_of, source_code
 from bridge.native.readers import DataError
@@ -85,7 +89,8 @@ def _evaluate(job: NativeJob, folder: Path, opened: list[Questions], ledger: Led
         for questions in opened:
             path = samples_file(folder, questions.dataset.id)
             writer = stack.enter_context(SampleWriter(path, questions.dataset.repeats))
-            datasets.append(OpenDataset(questions.dataset, questions, writer))
+            judging = questions.dataset.judging and judging_from(questions.dataset.judging)
+            datasets.append(OpenDataset(questions.dataset, questions, writer, judging or None))
         store = stack.enter_context(RequestStore((folder / job.store).resolve()))
         interrupted, down = asyncio.run(_run(job, datasets, store, ledger))
         if store.warning:
@@ -125,19 +130,19 @@ async def _run(job: NativeJob, datasets: list[OpenDataset], store: RequestStore,
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, catch, number.name)
     workers = job.score_workers or max(1, (os.cpu_count() or 2) - 1)
-    names = sorted({one.dataset.benchmark for one in datasets})
+    names = sorted({one.dataset.benchmark for one in datasets if one.judging is None})
     pool = ScorerPool(names, workers=workers, limit_s=job.score_timeout_s)
-    async with _client(job, store) as client, pool:
-        work = asyncio.create_task(Engine(job, datasets, client, pool, ledger).run())
+    async with _client(job, store) as client, pool, _panel(job, store) as panel:
+        work = asyncio.create_task(Engine(job, datasets, client, pool, panel, ledger).run())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if caught:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
-            return caught[0], client.down_reason
+            return caught[0], client.down_reason or panel.down_reason
         work.result()
-        return "", client.down_reason
+        return "", client.down_reason or panel.down_reason
 
 
 def _client(job: NativeJob, store: RequestStore) -> Client:
@@ -152,6 +157,27 @@ def _client(job: NativeJob, store: RequestStore) -> Client:
         rename={job.model: job.served_model or job.model},
         shown_url=job.shown_url,
     )
+
+
+@contextlib.asynccontextmanager
+async def _panel(job: NativeJob, store: RequestStore) -> AsyncIterator[Panel]:
+    """The judges, each behind a client of its own."""
+    async with contextlib.AsyncExitStack() as stack:
+        judges = []
+        for at, judge in enumerate(job.judges):
+            client = Client(
+                os.environ[judge.base_url_env],
+                api_key=os.environ.get(judge.api_key_env) if judge.api_key_env else None,
+                store=store,
+                concurrency=job.concurrency,
+                max_retries=job.max_retries,
+                timeout_s=job.request_timeout_s,
+                upstream=judge.identity or None,
+                rename={judge.model: judge.served_model or judge.model},
+                shown_url=judge.shown_url,
+            )
+            judges.append(Judge(judge, await stack.enter_async_context(client), judge_traffic(job.traffic, at)))
+        yield Panel(judges)
 
 
 def _close(ledger: Ledger, interrupted: str, down: str) -> int:

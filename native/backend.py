@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from string import Formatter
@@ -39,6 +39,7 @@ from bridge.native.job import (
     HubName,
     NativeJob,
 )
+from bridge.native.judge_jobs import judge_env, judge_jobs, judging_of, judging_problems, request_fields
 from bridge.native.likelihood_check import likelihood_problems
 from bridge.native.locate import find_sources, has_examples
 from bridge.native.readers import DataError
@@ -46,7 +47,7 @@ from bridge.native.readers import DataError
 if TYPE_CHECKING:
     # Listing needs neither; a spec, and the options in it, are there only where a task is.
     from bridge.native.options import NativeOptions
-    from bridge.spec import DatasetSpec, GenerationSpec, TaskSpec
+    from bridge.spec import DatasetSpec, TaskSpec
 
 NAME = "native"
 _PREFIX = f"{NAME}:"
@@ -68,7 +69,10 @@ class NativeBackend:
             Feature.DEFINITION: Gap(Level.PARTIAL, "Python with a BENCHMARK, or YAML"),
             Feature.SCORING: Gap(Level.PARTIAL, "benchmarks whose papers score by likelihood"),
             Feature.LOCAL: Gap(Level.PARTIAL, "for scoring: loglikelihood; a text model is asked over an API"),
-            Feature.JUDGE: Gap(Level.NOT_YET, "native scores by rules only"),
+            Feature.JUDGE: Gap(Level.PARTIAL, "for datasets with 'judging'; refused where there is none"),
+            Feature.JUDGES: Gap(Level.PARTIAL, "for datasets with 'judging'; refused where there is none"),
+            Feature.JUDGE_GENERATION: Gap(Level.PARTIAL, "for datasets with 'judging'"),
+            Feature.JUDGING: Gap(Level.PARTIAL, "needs a judge"),
         }
     )
 
@@ -91,10 +95,12 @@ class NativeBackend:
         own_key = None if endpoint.api_key in ("", "EMPTY") else API_KEY_ENV
         key_env = endpoint.api_key_env or own_key
         options = _options(task.spec)
+        datasets = dataset_jobs(task)
+        judged = any(dataset.judging for dataset in datasets)
         job = NativeJob(
             model=endpoint.model,
             traffic=NAME if len(task.spec.all_models) == 1 else f"{task.model.name}.{NAME}",
-            datasets=dataset_jobs(task),
+            datasets=datasets,
             concurrency=task.concurrency,
             max_retries=task.spec.max_retries,
             request_timeout_s=task.spec.request_timeout_s,
@@ -104,6 +110,7 @@ class NativeBackend:
             shown_url=endpoint.shown_url,
             api_key_env=key_env,
             likelihood=endpoint.likelihood,
+            judges=judge_jobs(task, endpoint) if judged else (),
             score_workers=options.score_workers,
             score_timeout_s=options.score_timeout_s,
             version=self.env.version,
@@ -111,6 +118,7 @@ class NativeBackend:
         env = {BASE_URL_ENV: endpoint.base_url}
         if key_env == API_KEY_ENV:
             env[API_KEY_ENV] = endpoint.api_key
+        judge_variables, judge_keys = judge_env(task, endpoint) if judged else ({}, [])
         fetched = any(dataset.path is None for dataset in job.datasets)
         return [
             Job(
@@ -120,8 +128,12 @@ class NativeBackend:
                 argv=("python", "-m", "bridge.native", JOB_FILE),
                 env_spec=self.env,
                 files={JOB_FILE: job.to_json()},
-                env=env,
-                pass_env=(*filter(None, [endpoint.api_key_env]), *(PASS_ENV[options.hub] if fetched else ())),
+                env=env | judge_variables,
+                pass_env=(
+                    *filter(None, [endpoint.api_key_env]),
+                    *judge_keys,
+                    *(PASS_ENV[options.hub] if fetched else ()),
+                ),
                 timeout_s=task.spec.job_timeout_s,
                 keep=(SAMPLES, STATE_FILE),
             )
@@ -158,19 +170,7 @@ def info_of(mark: Benchmark) -> DatasetInfo:
 
 def settings_of(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, Any]:
     """The fields of a request besides model and messages."""
-    generation: GenerationSpec = task.generation(dataset)
-    max_tokens = generation.max_tokens
-    if max_tokens is None and "max_completion_tokens" not in generation.extra_body:
-        max_tokens = mark.max_tokens
-    fields = {
-        "temperature": generation.temperature,
-        "max_tokens": max_tokens,
-        "top_p": generation.top_p,
-        "top_k": generation.top_k,
-        "seed": generation.seed,
-        "stop": list(generation.stop) or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
+    return request_fields(task.generation(dataset), mark.max_tokens)
 
 
 def scoring_of(dataset: DatasetSpec) -> Scoring:
@@ -189,6 +189,7 @@ def dataset_jobs(task: Task) -> tuple[DatasetJob, ...]:
 
 def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: NativeOptions) -> DatasetJob:
     path = _path(task, dataset, mark)
+    judging = judging_of(dataset, mark)
     return DatasetJob(
         id=dataset.id,
         benchmark=_expanded(dataset.definition) if dataset.definition else mark.name,
@@ -202,6 +203,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
         hub=options.hub,
         thinking=options.thinking,
         scoring=scoring_of(dataset),
+        judging=None if judging is None else asdict(judging),
         **({} if dataset.prompt is None else dataset.prompt.model_dump()),
     )
 
@@ -248,7 +250,9 @@ def _settings_problems(task: Task) -> Iterator[Problem]:
             at = f"datasets[{task.spec.datasets.index(dataset)}].name"
             hint = did_you_mean(dataset.name, known()) or f"there are: {', '.join(known())}"
             yield Problem("", at, f"native has no benchmark {dataset.name!r}", hint)
-    for at, dataset, mark in _readable(task):
+    readable = list(_readable(task))
+    yield from judging_problems(task, readable)
+    for at, dataset, mark in readable:
         yield from likelihood_problems(task, at, dataset, mark)
         if dataset.prompt is not None and dataset.prompt.template is not None:
             yield from _template_problems(f"{at}.prompt.template", dataset.prompt.template)

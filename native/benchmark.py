@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from bridge.native.judging import Judging
 
 Row = Mapping[str, Any]
 Message = dict[str, Any]
@@ -172,6 +175,8 @@ class Benchmark:
     max_tokens: int = 2048
     likelihood: Likelihood | None = None
     """None: it is scored by what the model writes, and in no other way."""
+    judging: Judging | None = None
+    """Scored by the spec's judge in place of ``scorer``; None: by the judge only where the spec says so."""
     average: Literal["micro", "macro"] = "micro"
     """Which mean over subsets is quoted; the other is reported as well."""
 

@@ -16,6 +16,7 @@ from bridge.errors import OutputError
 from bridge.native.backend import NAME, NativeBackend, num_fewshot_of, scoring_of, settings_of
 from bridge.native.benchmark import Benchmark
 from bridge.native.job import samples_file
+from bridge.native.judge_jobs import grading_of, judge_settings
 from bridge.native.progress import DatasetState, read_state
 from bridge.native.records import Failure, Record, SampleIndex
 from bridge.native.repeats import Repeats
@@ -24,9 +25,11 @@ from bridge.report.schema import ErrorKind, ReportError, ResultRow, SampleRecord
 from bridge.spec import DatasetSpec
 
 _GO_ON = "run the same command again: only what is missing is asked"
+_JUDGE_AGAIN = f"{_GO_ON}; where a judge is not understood, raise judging.attempts or change its prompt"
 _KINDS: dict[Failure, tuple[ErrorKind, str, str]] = {
     "data": (ErrorKind.BACKEND, "rows could not be read", "mend the file, then run the same command again"),
     "unanswered": (ErrorKind.UNANSWERED, "samples were not answered", _GO_ON),
+    "judge": (ErrorKind.UNANSWERED, "answers were not judged", _JUDGE_AGAIN),
     "scoring": (ErrorKind.BACKEND, "answers could not be scored", "options.native.score_timeout_s may be too short"),
 }
 
@@ -89,14 +92,13 @@ def collect_dataset(
     reason = why or _last_words(outcome) or "the job has not run"
     template = _template(outcome, task, dataset, mark, path)
     gathered = Repeats(repeats)
+    metrics = grading_of(task, dataset, mark).metrics
     rows = aggregate(
-        _scored(index, state, repeats, counts, f"not asked: {reason}", gathered, mark.scorer.metrics[0].name),
+        _scored(index, state, repeats, counts, f"not asked: {reason}", gathered, metrics[0].name),
         template=template,
         metrics=[
-            MetricInfo(
-                m.name, m.unit, m.min_value, m.max_value, m.higher_is_better, primary=m is mark.scorer.metrics[0]
-            )
-            for m in mark.scorer.metrics
+            MetricInfo(m.name, m.unit, m.min_value, m.max_value, m.higher_is_better, primary=m is metrics[0])
+            for m in metrics
         ],
         categories=mark.categories,
         average=average,
@@ -197,10 +199,12 @@ def _errors(state: DatasetState, counts: _Counts, died: bool, reason: str, unrea
 
 
 def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmark, path: Path) -> ResultRow:
+    grading = grading_of(task, dataset, mark)
     settings = {
         "limit": task.spec.limit_of(dataset),
         "repeats": task.spec.repeats_of(dataset),
-        "scorer": mark.scorer.name,
+        "scorer": grading.name,
+        **judge_settings(task, dataset, mark),
         **({"subsets": list(dataset.subsets)} if dataset.subsets else {}),
         **({"thinking": "keep"} if _keeps_thinking(task) else {}),
         **({"prompt": dataset.prompt.model_dump(exclude_none=True)} if dataset.prompt else {}),
@@ -212,7 +216,7 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         backend_version=NativeBackend.env.version,
         dataset=dataset.id,
         split=dataset.split or mark.split,
-        metric=mark.scorer.metrics[0].name,
+        metric=grading.metrics[0].name,
         value=None,
         n=0,
         num_fewshot=num_fewshot_of(dataset, mark),

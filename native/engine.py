@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,7 +18,9 @@ from bridge.endpoint.client import Client
 from bridge.native.answer import Parted, without_thinking
 from bridge.native.benchmark import Sample, Verdict
 from bridge.native.job import DatasetJob, NativeJob
+from bridge.native.judging import Judging
 from bridge.native.likelihood import COMPLETIONS, log_likelihoods
+from bridge.native.panel import NotJudged, Panel
 from bridge.native.progress import Ledger
 from bridge.native.prompt import prompt_sha256
 from bridge.native.questions import Question, Questions
@@ -41,18 +43,26 @@ class OpenDataset:
     dataset: DatasetJob
     questions: Questions
     writer: SampleWriter
+    judging: Judging | None = None
 
 
 class Engine:
     """Evaluates the datasets of one job, one after the other, without a gap between them."""
 
     def __init__(
-        self, job: NativeJob, datasets: list[OpenDataset], client: Client, pool: ScorerPool, ledger: Ledger
+        self,
+        job: NativeJob,
+        datasets: list[OpenDataset],
+        client: Client,
+        pool: ScorerPool,
+        panel: Panel,
+        ledger: Ledger,
     ) -> None:
         self._job = job
         self._datasets = datasets
         self._client = client
         self._pool = pool
+        self._panel = panel
         self._ledger = ledger
         # A request that waits for its retry, or an answer on its way to disk, leaves its place to another.
         self._window = job.concurrency + max(2, job.concurrency // 2)
@@ -96,7 +106,7 @@ class Engine:
 
     async def _work(self, stream: Iterator[tuple[OpenDataset, Question] | None]) -> None:
         for item in stream:
-            if item is None or self._client.down.is_set():
+            if item is None or self._down:
                 await asyncio.sleep(0)
             if item is not None:
                 await self._evaluate(*item)
@@ -105,8 +115,8 @@ class Engine:
         if question.sample is None:
             self._write_failed(one, question, "data", question.problem)
             return
-        if self._client.down.is_set():
-            self._write_failed(one, question, "unanswered", f"not asked: {self._client.down_reason}")
+        if self._down:
+            self._write_failed(one, question, "unanswered", f"not asked: {self._down}")
             return
         try:
             answer = await self._ask(one.dataset, question, question.sample)
@@ -130,8 +140,17 @@ class Engine:
 
         return await log_likelihoods(ask, self._job.model, question.context, sample.continuations, self._job.likelihood)
 
+    @property
+    def _down(self) -> str:
+        """Why nothing more is asked; empty while model and judges are there."""
+        return self._client.down_reason or self._panel.down_reason
+
     async def _score(self, one: OpenDataset, question: Question, sample: Sample, answer: Answer) -> None:
         parted = without_thinking(answer.text) if one.dataset.thinking == "cut" else Parted(answer.text, "")
+        if one.judging is not None:
+            await self._unscored.acquire()
+            self._scoring.create_task(self._judge(one, one.judging, question, sample, answer, parted))
+            return
         try:
             verdict = one.questions.benchmark.scorer.at_once(parted.answer, sample)
         except Exception as error:  # noqa: BLE001 - one answer's failure is its own
@@ -155,6 +174,24 @@ class Engine:
         finally:
             self._unscored.release()
 
+    async def _judge(
+        self,
+        one: OpenDataset,
+        judging: Judging,
+        question: Question,
+        sample: Sample,
+        answer: Answer,
+        parted: Parted,
+    ) -> None:
+        try:
+            judged = await self._panel.judge(judging, sample, parted.answer, question.repeat)
+        except NotJudged as failure:
+            self._write(one, question, {"error": str(failure), **_answered(answer)}, {"failure": "judge"})
+        else:
+            self._write_scored(one, question, answer, parted, judged.verdict, {"judges": judged.details})
+        finally:
+            self._unscored.release()
+
     def _write_failed(self, one: OpenDataset, question: Question, failure: Failure, error: str) -> None:
         self._write(one, question, {"error": error, "response": None}, {"failure": failure})
 
@@ -162,10 +199,16 @@ class Engine:
         self._write(one, question, {"error": error, **_answered(answer)}, {"failure": "scoring"})
 
     def _write_scored(
-        self, one: OpenDataset, question: Question, answer: Answer, parted: Parted, verdict: Verdict
+        self,
+        one: OpenDataset,
+        question: Question,
+        answer: Answer,
+        parted: Parted,
+        verdict: Verdict,
+        more: Mapping[str, Any] = {},
     ) -> None:
         result = {"extracted": verdict.extracted, "scores": verdict.scores, "error": None, **_answered(answer)}
-        self._write(one, question, result, _remarks(answer, parted, verdict))
+        self._write(one, question, result, {**_remarks(answer, parted, verdict), **more})
 
     def _write(self, one: OpenDataset, question: Question, result: Record, remarks: dict[str, Any]) -> None:
         record = {**_asked(self._job.model, one.dataset.id, question), **result}

@@ -52,6 +52,22 @@ class DatasetJob:
     """Draws the worked examples; None: the first ones."""
     thinking: Thinking = "cut"
     scoring: Scoring = "generation"
+    judging: dict[str, Any] | None = None
+    """``judging.Judging`` as plain data; None: the benchmark's own scorer."""
+
+
+@dataclass(frozen=True)
+class JudgeJob:
+    """One judge; its URL and key are in variables, as the model's are."""
+
+    model: str
+    request: dict[str, Any]
+    """The request's fields besides model and messages."""
+    base_url_env: str
+    served_model: str = ""
+    identity: str = ""
+    shown_url: str = ""
+    api_key_env: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,7 @@ class NativeJob:
     """The environment variable that holds the key; None: the server wants none."""
     likelihood: Literal["prompt_logprobs", "echo", ""] = ""
     """How the server tells the log-probabilities of a prompt; empty where nobody needs them."""
+    judges: tuple[JudgeJob, ...] = ()
     score_workers: int | None = None
     """None: one for each core but the engine's own."""
     score_timeout_s: float = 20.0
@@ -90,7 +107,8 @@ class NativeJob:
 def read_job(path: Path) -> NativeJob:
     raw = orjson.loads(path.read_bytes())
     datasets = tuple(DatasetJob(**{**entry, "subsets": tuple(entry["subsets"])}) for entry in raw.pop("datasets"))
-    return NativeJob(datasets=datasets, **raw)
+    judges = tuple(JudgeJob(**entry) for entry in raw.pop("judges"))
+    return NativeJob(datasets=datasets, judges=judges, **raw)
 
 
 def write_whole(path: Path, value: object) -> None:
@@ -120,5 +138,6 @@ def recipe(job: NativeJob, dataset: DatasetJob, files: list[tuple[str, int, int]
 
     ``files`` are the data's paths with size and time of change, ``source`` is the benchmark's own code.
     """
-    what = [job.version, job.model, job.identity, asdict(dataset), files, hashlib.sha256(source).hexdigest()]
+    judges = [(judge.model, judge.identity, judge.request) for judge in job.judges] if dataset.judging else []
+    what = [job.version, job.model, job.identity, asdict(dataset), judges, files, hashlib.sha256(source).hexdigest()]
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -11,6 +11,7 @@ from pathlib import Path
 from bridge.native.benchmark import Benchmark, Message, Prompt, Sample, scored_by
 from bridge.native.benchmarks import benchmark, file_of
 from bridge.native.job import DatasetJob
+from bridge.native.judging import NEEDS_TARGET
 from bridge.native.likelihood import context_of
 from bridge.native.locate import Source, find_examples, find_sources
 from bridge.native.prompt import messages_of
@@ -85,6 +86,11 @@ class Questions:
         limit = self.dataset.limit
         return {subset: rows if limit is None else min(rows, limit) for subset, rows in counts.items()}
 
+    @property
+    def _needs_target(self) -> bool:
+        judging = self.dataset.judging
+        return judging is None or judging["method"] in NEEDS_TARGET
+
     def _of_table(self, table: Table, index: Iterator[int]) -> Iterator[Question]:
         only_subset = table.subset is not None or not self.benchmark.subsets
         for line in table.lines():
@@ -106,7 +112,10 @@ class Questions:
         if line.problem:
             return None, f"{table.name}:{line.number}: {line.problem}"
         try:
-            return self.benchmark.to_sample(line.row), ""
+            sample = self.benchmark.to_sample(line.row)
+            if sample.target is None and self._needs_target:
+                raise ValueError("has no reference answer; answers without one need a judge that rates them")
+            return sample, ""
         except KeyError as error:
             there = ", ".join(map(str, list(line.row)[:12]))
             return None, f"{table.name}:{line.number}: has no {error.args[0]}; there are: {there}"

@@ -16,8 +16,9 @@ from typing import Any, BinaryIO, Literal, Self
 import orjson
 
 Record = dict[str, Any]
-Failure = Literal["data", "unanswered", "scoring"]
-"""Why a record has no score, in ``metadata.failure``: the row is broken, no answer came, the scorer failed."""
+Failure = Literal["data", "unanswered", "scoring", "judge"]
+"""Why a record has no score, in ``metadata.failure``: the row is broken, no answer came, the scorer failed,
+a judge gave no verdict."""
 _NEWLINE = b"\n"
 
 

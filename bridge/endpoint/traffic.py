@@ -75,15 +75,21 @@ class Failures(NamedTuple):
     """Of the latest of them."""
 
 
-_TOTALS = """
+def judge_traffic(job: str, at: int = 0) -> str:
+    """The name under which a job's requests to judge number ``at`` are recorded."""
+    return f"{job}.judge" if at == 0 else f"{job}.judge-{at + 1}"
+
+
+_WANTED = "(?1 IS NULL OR job = ?1) AND (NOT ?2 OR job GLOB '*.judge' OR job GLOB '*.judge-[1-9]*')"
+_TOTALS = f"""
 SELECT count(*), coalesce(sum(cached), 0), coalesce(sum(max(tries - 1, 0)), 0), count(error),
        coalesce(sum(iif(cached, 0, prompt_tokens)), 0), coalesce(sum(iif(cached, 0, completion_tokens)), 0),
        count(iif(cached OR error IS NOT NULL, NULL, latency_s))
-FROM requests WHERE ?1 IS NULL OR job = ?1
+FROM requests WHERE {_WANTED}
 """
-_LATENCIES = """
+_LATENCIES = f"""
 SELECT latency_s FROM requests
-WHERE NOT cached AND error IS NULL AND latency_s IS NOT NULL AND (?1 IS NULL OR job = ?1) ORDER BY latency_s
+WHERE NOT cached AND error IS NULL AND latency_s IS NOT NULL AND {_WANTED} ORDER BY latency_s
 """
 _FAILURES = """
 SELECT error, count(*), message, max(id) FROM (
@@ -100,11 +106,21 @@ def usage(path: Path, job: str | None = None) -> Usage:
 
     Raises ``StoreError`` where it cannot be read.
     """
+    return _usage(path, (job, False))
+
+
+def judge_usage(path: Path) -> Usage | None:
+    """The part of a run's traffic that went to judges; None where there was none. Raises ``StoreError``."""
+    found = _usage(path, (None, True))
+    return found if found.requests else None
+
+
+def _usage(path: Path, wanted: tuple[str | None, bool]) -> Usage:
     if not path.exists():
         return Usage()
     with _reading(path) as connection:
-        requests, cached, retried, failed, prompt, completion, timed = connection.execute(_TOTALS, (job,)).fetchone()
-        latency = _quantiles(connection.execute(_LATENCIES, (job,)), timed) if timed else None
+        requests, cached, retried, failed, prompt, completion, timed = connection.execute(_TOTALS, wanted).fetchone()
+        latency = _quantiles(connection.execute(_LATENCIES, wanted), timed) if timed else None
     return Usage(
         requests=requests,
         cached=cached,

@@ -112,10 +112,10 @@ def _judge(side: Selected) -> str:
     from bridge.spec_file import recorded_spec
 
     try:
-        judge = recorded_spec(RunDir(side.root).spec).judge
+        judges = recorded_spec(RunDir(side.root).spec).all_judges
     except BridgeError:
         return _ABSENT
-    return _shown(judge.name) if judge else _ABSENT
+    return _shown(", ".join(judge.name for judge in judges)) if judges else _ABSENT
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bridge.report.numbers import duration_text, interval_text, value_text
 from bridge.report.overview import duration_s, headline, is_overall
-from bridge.report.schema import Report, ResultRow
+from bridge.report.schema import Report, ResultRow, Usage
 from bridge.report.text import one_line
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~$@])")
@@ -77,7 +77,7 @@ def _cells(row: ResultRow) -> Sequence[str]:
 
 
 def _provenance(report: Report) -> Iterator[str]:
-    run, usage = report.run, report.usage
+    run = report.run
     seconds = duration_s(run)
     yield "## Run"
     yield ""
@@ -86,7 +86,13 @@ def _provenance(report: Report) -> Iterator[str]:
     for model in report.models:
         extras = "".join(f", {escaped(name)}" for name in (*model.adapters, model.revision or "") if name)
         yield f"- model: {escaped(model.name)} ({escaped(model.engine)}, {escaped(model.source)}{extras})"
-    yield (
-        f"- requests: {usage.requests:,} ({usage.cached:,} from the cache, {usage.retried:,} tried again, "
+    yield f"- requests: {_traffic(report.usage)}"
+    if report.judge_usage is not None:
+        yield f"- of these, of judges: {_traffic(report.judge_usage)}"
+
+
+def _traffic(usage: Usage) -> str:
+    return (
+        f"{usage.requests:,} ({usage.cached:,} from the cache, {usage.retried:,} tried again, "
         f"{usage.failed:,} failed); tokens: {usage.prompt_tokens:,} in, {usage.completion_tokens:,} out"
     )

@@ -39,6 +39,7 @@ def merge(
     spec_sha256: str,
     models: Sequence[ModelInfo],
     usage: Usage,
+    judge_usage: Usage | None = None,
     argv: Sequence[str] = (),
     host: Mapping[str, str] = MappingProxyType({}),
     errors: Sequence[ReportError] = (),
@@ -65,7 +66,9 @@ def merge(
         argv=tuple(argv),
         host=dict(host),
     )
-    return Report(run=run, models=tuple(models), usage=usage, results=tuple(rows), errors=tallied)
+    return Report(
+        run=run, models=tuple(models), usage=usage, judge_usage=judge_usage, results=tuple(rows), errors=tallied
+    )
 
 
 def _ordered(rows: list[ResultRow], models: Sequence[ModelInfo], datasets: Sequence[str]) -> list[ResultRow]:

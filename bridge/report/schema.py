@@ -191,6 +191,9 @@ class Report(_Part):
     run: RunInfo
     models: tuple[ModelInfo, ...]
     usage: Usage
+    """All requests of the run."""
+    judge_usage: Usage | None = None
+    """Of these, the requests to judges; null where there were none."""
     results: tuple[ResultRow, ...]
     errors: tuple[ReportError, ...] = ()
 

@@ -110,6 +110,8 @@ def _closing(report: Report, root: Path) -> Iterator[Text]:
     yield Text.assemble((report.status.value.upper(), f"bold {style}"), f"  {headline(report)}")
     seconds = duration_s(report.run)
     yield Text(_traffic(report.usage) + (f", {duration_text(seconds)}" if seconds is not None else ""), style="dim")
+    if report.judge_usage is not None:
+        yield Text(f"of these, of judges: {_traffic(report.judge_usage)}", style="dim")
     yield Text.assemble("report: ", (visible(str(root / "report.html")), "bold"))
 
 

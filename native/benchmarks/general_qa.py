@@ -8,7 +8,8 @@ which the best one counts. The question is sent as it is, behind ``system`` wher
 it is. Each ``<name>_test`` or ``<name>`` file is a subset of that name.
 
 Scored by the words shared with the reference (see ``scorers.overlap``): ROUGE-L F (primary), ROUGE-1, ROUGE-2, sentence
-BLEU, and exact match up to case and punctuation. EvalScope quotes the recall of ROUGE-L, which long answers win, and
+BLEU, and exact match up to case and punctuation; or by a judge (``judging`` in the spec), which for ``rating`` and
+``rubric`` needs no reference. EvalScope quotes the recall of ROUGE-L, which long answers win, and
 BLEU orders on their own.
 """
 
@@ -21,20 +22,28 @@ from bridge.native.scorers.overlap import TextOverlap
 
 
 def to_sample(row: Row) -> Sample:
-    references = _references(needed(row, "answer", "response"))
+    references = _references(row)
     messages = _messages(row["messages"]) if row.get("messages") else []
     question = "" if messages else str(needed(row, "question", "query", "messages"))
     if not messages and not question.strip():
         raise ValueError("the question is empty")
     return Sample(
-        target=references[0] if len(references) == 1 else list(references),
-        fields={"question": question, "target": references[0], "system": str(row.get("system") or "")},
+        target=(list(references) if len(references) > 1 else references[0]) if references else None,
+        fields={
+            "question": question,
+            "target": references[0] if references else "",
+            "system": str(row.get("system") or ""),
+        },
         id=None if row.get("id") in (None, "") else str(row["id"]),
         messages=messages,
     )
 
 
-def _references(value: Any) -> tuple[str, ...]:
+def _references(row: Row) -> tuple[str, ...]:
+    """None where the row has no column for them: then only a judge can rate the answers."""
+    value = next((row[name] for name in ("answer", "response") if row.get(name) is not None), None)
+    if value is None:
+        return ()
     references = tuple(str(one) for one in value) if isinstance(value, list) else (str(value),)
     if not references or not all(one.strip() for one in references):
         raise ValueError("a reference answer is empty; answers without a reference need a judge")

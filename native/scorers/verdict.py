@@ -46,7 +46,7 @@ class _Found(Generic[T]):
     end: int
 
 
-def read_letter(reply: str, letters: str = "ABC") -> Reading[str]:
+def read_letter(reply: str, letters: Sequence[str] = ("A", "B", "C")) -> Reading[str]:
     """``[[A]]``, in either case and with full-width brackets too: one of ``letters``."""
     return _one(reply, lambda text: _bracketed(text, lambda inner: _among(inner, letters)), f"[[{'|'.join(letters)}]]")
 

@@ -98,6 +98,7 @@ SETTINGS: dict[Feature, dict[str, Any]] = {
     Feature.EXTRA_BODY: {"generation": {"extra_body": {"reasoning": False}}},
     Feature.PROMPT: {"prompt": {"template": "Well, {question}"}},
     Feature.DEFINITION: {"definition": "/nowhere/own.py"},
+    Feature.JUDGING: {"judging": {"method": "rating"}},
 }
 """What asks for each feature, on the dataset."""
 
@@ -220,10 +221,13 @@ def test_a_field_changes_the_job_or_is_refused(subject: Backend, case: Case, dat
 
 
 def spec_with(subject: Backend, case: Case, data: Path, feature: Feature) -> TaskSpec:
+    judge = {"name": "judge", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}}
     if feature is Feature.JUDGE:
-        return make_spec(
-            subject, case, data, judge={"name": "judge", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}}
-        )
+        return make_spec(subject, case, data, judge=judge)
+    if feature is Feature.JUDGES:
+        return make_spec(subject, case, data, judges=[judge, {**judge, "name": "other"}])
+    if feature is Feature.JUDGE_GENERATION:
+        return make_spec(subject, case, data, judge={**judge, "generation": {"max_tokens": 7}})
     if feature is Feature.OPTIONS:
         return make_spec(subject, case, data, options={subject.name: dict(case.options)})
     settings = {} if feature is Feature.PATH else SETTINGS[feature]

@@ -76,7 +76,9 @@ def test_a_verdict_that_is_quoted_does_not_count() -> None:
         read_rating("Rating: [[2]]. The answer had asked for [[10]] without any reason.", 1, 10)
 
 
-@pytest.mark.parametrize("reply", ["[[D]]", "[[A]] [[B]] are both possible", "A", "[A]", "[[tie]]"])
+@pytest.mark.parametrize(
+    "reply", ["[[D]]", "[[AB]]", "[[]]", "[[ ]]", "[[A]] [[B]] are both possible", "A", "[A]", "[[tie]]"]
+)
 def test_what_is_no_letter_is_never_one(reply: str) -> None:
     with pytest.raises(Unreadable):
         read_letter(reply)
