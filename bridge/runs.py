@@ -31,7 +31,8 @@ def run(
     rundir = RunDir((output or default_output(spec)).absolute())
     if (report := _finished(rundir, spec)) is not None:
         return report
-    from bridge.pipeline import clear_about_the_disk, in_a_loop, run_plan
+    from bridge.invocation import clear_about_the_disk, in_a_loop
+    from bridge.pipeline import run_plan
 
     plan = prepare(spec)
     with rundir.locked(), clear_about_the_disk(rundir):
@@ -62,7 +63,8 @@ def prepare(spec: TaskSpec) -> Plan:
 def remake_report(root: Path) -> Report:
     """Reads a run directory again and writes its report anew; asks nothing and starts nothing."""
     from bridge.collect import Collection
-    from bridge.pipeline import clear_about_the_disk, errors_of_the_run
+    from bridge.invocation import clear_about_the_disk
+    from bridge.pipeline import errors_of_the_run
     from bridge.serve import describe
 
     rundir = RunDir(root.absolute())
