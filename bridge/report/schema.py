@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bridge.report.arena_schema import ArenaReport
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(
@@ -196,6 +198,8 @@ class Report(_Part):
     """Of these, the requests to judges; null where there were none."""
     results: tuple[ResultRow, ...]
     errors: tuple[ReportError, ...] = ()
+    arena: ArenaReport | None = None
+    """What an arena found beyond its rows; null for other runs."""
 
     @property
     def status(self) -> Status:

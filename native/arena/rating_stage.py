@@ -1,0 +1,74 @@
+"""The last stage of an arena: from the battles in a folder to decisions on disk and the results. Asks nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.errors import OutputError
+from bridge.native.arena.decide import decide
+from bridge.native.arena.decision_file import decision_lines
+from bridge.native.arena.folder import ArenaFolder, write_lines
+from bridge.native.arena.judges import judged
+from bridge.native.arena.outcome import Outcome, conclude
+from bridge.native.arena.result import pairwise_rows, score_rows
+from bridge.native.arena.scores import scores
+from bridge.native.arena.settings import RatingRun
+from bridge.native.arena.table import pairwise_report, remarks, row_settings, score_report
+from bridge.native.arena.votes import Votes, joined, read_votes
+from bridge.report.arena_schema import ArenaReport
+from bridge.report.schema import ErrorKind, ReportError, ResultRow
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What goes into the report."""
+
+    rows: list[ResultRow]
+    arena: ArenaReport
+    errors: list[ReportError]
+
+
+def rate_folder(root: Path, run: RatingRun) -> Rating:
+    """Writes ``decisions.jsonl`` anew. Raises OutputError for battles that cannot be read, or where there are none."""
+    folder = ArenaFolder(root)
+    votes = folder_votes(folder)
+    if not len(votes):
+        raise OutputError(f"{folder.battles}: no battles yet; 'bridge arena run' or 'bridge arena import' makes them")
+    if run.block.mode == "single":
+        return _single(votes, run)
+    decisions = decide(votes, run.block, run.judges)
+    several = len(run.judges) > 1 or len(votes.names["judge"]) > 1
+    write_lines(folder.decisions, decision_lines(decisions, run.block.panel.rule if several else "single judge"))
+    return _pairwise(conclude(decisions, judged(votes, run.block), len(votes), run))
+
+
+def folder_votes(folder: ArenaFolder) -> Votes:
+    return joined([read_votes(path) for path in (folder.battles, *folder.vote_files())])
+
+
+def _pairwise(found: Outcome) -> Rating:
+    common = row_settings(found.run.block, found.judges, found.ratings.method)
+    return Rating(pairwise_rows(found, common), pairwise_report(found), list(remarks(found)))
+
+
+def _single(votes: Votes, run: RatingRun) -> Rating:
+    found = scores(votes)
+    arena = score_report(found, votes, run)
+    errors = []
+    if arena.counts.undecided:
+        none = arena.counts.undecided == arena.counts.comparisons
+        errors.append(
+            ReportError(
+                kind=ErrorKind.BACKEND if none else ErrorKind.UNANSWERED,
+                message=f"{arena.counts.undecided:,} of {arena.counts.comparisons:,} answers have no score",
+                hint="run the same command again: only what is missing is asked",
+                count=arena.counts.undecided,
+                dataset=run.dataset,
+            )
+        )
+    if arena.dry_run:
+        message = "dry run: the scores were drawn, no judge was asked; the figures mean nothing"
+        errors.append(ReportError(kind=ErrorKind.WARNING, message=message, dataset=run.dataset))
+    judges = judged(votes, run.block)
+    return Rating(score_rows(found, run, row_settings(run.block, judges, None)), arena, errors)
