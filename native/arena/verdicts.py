@@ -19,6 +19,7 @@ from bridge.native.scorers.verdict import (
 )
 
 Shown = Literal["first", "second", "tie"]
+PARSERS_OF = {"pairwise": ("letter", "five_level", "scores", "json"), "single": ("rating", "json")}
 TIE_WITHIN = 0.1
 """Scores that differ by less are a tie, as in FastChat."""
 _SIDES: dict[str, Shown] = {"A": "first", "B": "second", "C": "tie", "tie": "tie"}
