@@ -42,23 +42,32 @@ class Contestant:
         return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def answered(path: Path, contestant: Contestant, questions: Sequence[Question]) -> dict[str, list[Record]]:
+    """Question id → records, of the questions with a good answer to every turn, asked as they would be now."""
+    found: dict[str, list[Record]] = {}
+    recipes = {question.question_id: contestant.recipe(question) for question in questions}
+    for row in _recorded(path):
+        question_id, metadata = str(row.get("sample_id")), row.get("metadata")
+        recipe = metadata.get("recipe") if isinstance(metadata, dict) else None
+        if row.get("error") is None and recipe is not None and recipes.get(question_id) == recipe:
+            found.setdefault(question_id, []).append(row)
+    turns = {question.question_id: len(question.turns) for question in questions}
+    return {question_id: records for question_id, records in found.items() if len(records) == turns[question_id]}
+
+
 def still_to_ask(path: Path, contestant: Contestant, questions: Sequence[Question]) -> list[Question]:
     """The questions without a good answer to every turn; leaves in the file the records of the others only."""
-    kept: dict[str, list[Record]] = {}
-    recipes = {question.question_id: contestant.recipe(question) for question in questions}
-    try:
-        found = [row for _, row in rows(path)] if path.exists() else []
-    except OutputError:
-        # What was answered is in the cache, too.
-        found = []
-    for row in found:
-        question_id, metadata = row.get("sample_id"), row.get("metadata")
-        recipe = metadata.get("recipe") if isinstance(metadata, dict) else None
-        if row.get("error") is None and recipe is not None and recipes.get(str(question_id)) == recipe:
-            kept.setdefault(str(question_id), []).append(row)
-    whole = {q.question_id: kept[q.question_id] for q in questions if len(kept.get(q.question_id, ())) == len(q.turns)}
+    whole = answered(path, contestant, questions)
     write_lines(path, (json_line(row) for records in whole.values() for row in records))
     return [question for question in questions if question.question_id not in whole]
+
+
+def _recorded(path: Path) -> list[Record]:
+    """The records in the file; none where it cannot be read: what was answered is in the cache, too."""
+    try:
+        return [row for _, row in rows(path)] if path.exists() else []
+    except OutputError:
+        return []
 
 
 async def ask(

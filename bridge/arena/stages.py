@@ -1,0 +1,255 @@
+"""The stages that ask: answers, then battles. What was answered before is not asked again, whatever was killed when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from bridge.arena.clients import connected
+from bridge.arena.prepare import Setup
+from bridge.arena_spec import ArenaSpec, ContestantSpec
+from bridge.endpoint.cache import RequestStore
+from bridge.endpoint.client import Client
+from bridge.errors import BridgeError, EnvError, OutputError
+from bridge.native.arena.answers import Answers, read_answers
+from bridge.native.arena.asking import ask, still_to_ask, write_answers
+from bridge.native.arena.battle import Battle, BattleError, line, read_battles
+from bridge.native.arena.folder import Appender, ArenaFolder, recorded_questions, set_aside, write_questions
+from bridge.native.arena.judging import Judge, Judging, Purse, Shown, blank, drawn, unplayed
+from bridge.native.arena.matches import Call, spent
+from bridge.native.arena.schedule import Schedule
+from bridge.native.arena.standing import Standing, changed_questions
+from bridge.progress import JobProgress, Watcher
+from bridge.report.schema import ErrorKind, ReportError
+from bridge.rundir import RunDir, write_atomic
+from bridge.spec_file import dump_spec
+from bridge.spec_file.arena import recorded_arena_spec
+
+TOLD_EVERY_S = 0.25
+_NOT_HOW = {"probe", "api_key_env"}
+"""Fields of an endpoint that change nothing in what a judge says."""
+
+
+@dataclass
+class Counter:
+    """One job as the watcher is told of it."""
+
+    watcher: Watcher
+    progress: JobProgress
+    _told_at: float = 0.0
+
+    def count(self, good: bool) -> None:
+        was = self.progress
+        self.progress = replace(was, done=was.done + 1, requests=was.requests + 1, failed=was.failed + (not good))
+        if time.monotonic() - self._told_at > TOLD_EVERY_S:
+            self._told_at = time.monotonic()
+            self.watcher.jobs([self.progress])
+
+    def close(self) -> None:
+        self.watcher.jobs([replace(self.progress, state="done")])
+
+
+@dataclass
+class Stages:
+    setup: Setup
+    rundir: RunDir
+    watcher: Watcher
+    errors: list[ReportError] = field(default_factory=list)
+
+    @property
+    def spec(self) -> ArenaSpec:
+        return self.setup.spec
+
+    @property
+    def folder(self) -> ArenaFolder:
+        return ArenaFolder(self.rundir.root)
+
+    async def run(self) -> None:
+        """Both stages; what fails is in ``errors``, and in the rows."""
+        with RequestStore(self.rundir.requests) as store:
+            for model in self.spec.models:
+                try:
+                    await self._answers_of(model, store)
+                except BridgeError as error:
+                    self._failed(error, model.name)
+            await self._battles(store)
+        if store.warning:
+            self.errors.append(ReportError(kind=ErrorKind.WARNING, message=store.warning))
+
+    # Answers ----------------------------------------------------------------------------------------------------
+
+    async def _answers_of(self, contestant: ContestantSpec, store: RequestStore) -> None:
+        path, model = self.folder.answers(contestant.name), contestant.model()
+        if model is None:
+            on_file = self.setup.on_file[contestant.name]
+            write_answers(path, on_file, self.setup.questions, self.spec.questions_name)
+            return
+        asked = self.setup.contestant(contestant)
+        waiting = still_to_ask(path, asked, self.setup.questions)
+        if not waiting:
+            return
+        counter = Counter(self.watcher, JobProgress(f"answers of {model.name}", "running", 0, len(waiting), "answer"))
+        async with connected(model, self.spec, self.rundir, store, self.watcher) as client:
+            await ask(client, asked, waiting, path, concurrency=self.spec.concurrency, told=counter.count)
+            if client.down.is_set():
+                self.unanswered(client.down_reason, model.name)
+        counter.close()
+
+    # Battles ----------------------------------------------------------------------------------------------------
+
+    async def _battles(self, store: RequestStore) -> None:
+        shown = Shown({name: self._recorded_answers(name) for name in self.setup.models})
+        done = self._standing(shown)
+        judges = {judge.name: self.setup.judge(judge) for judge in self.setup.asked_judges}
+        block = self.spec.arena
+        schedule = Schedule(block, self.setup.questions, self.setup.models, list(judges), self.setup.prompts, shown)
+        budget = block.pairs.budget
+        purse = Purse(budget.usd if budget else None, spent(done.values())[1])
+        async with self._judges(store) as clients:
+            with Appender(self.folder.battles) as file:
+                judging = Judging(shown, file, block.scale, self.spec.concurrency, lambda row: None, purse)
+                while batch := schedule.batch(done):
+                    rows = self._settled(batch, shown)
+                    file.write(b"".join(map(line, rows)))
+                    done |= {row.battle_id: row for row in rows}
+                    await self._play(judging, [c for c in batch if c.battle_id not in done], judges, clients, done)
+                    if judging.not_begun:
+                        self._out_of_money(len(judging.not_begun))
+                        break
+
+    def _recorded_answers(self, model: str) -> Answers:
+        path = self.folder.answers(model)
+        if not path.exists() or not path.stat().st_size:
+            return Answers(model)
+        return read_answers(path, model, {})
+
+    def _standing(self, shown: Shown) -> dict[str, Battle]:
+        """The rows that still count; what no longer does is set aside before the new spec is written down."""
+        now = {question.question_id: question for question in self.setup.questions}
+        changed = changed_questions(recorded_questions(self.folder.questions), now)
+        questions = {name: question for name, question in now.items() if name not in changed}
+        judges = self._same_judges()
+        standing = Standing(questions, self.setup.prompts, shown, judges, self.spec.arena.dry_run)
+        if self.folder.battles.exists():
+            standing.take(read_battles(self.folder.battles))
+        set_aside(self.folder, standing.kept.values(), standing.stale)
+        if standing.stale:
+            what = f"{len(standing.stale)} verdicts no longer count: what they are about has changed"
+            self.watcher.note(f"{what} ({self.folder.stale})")
+        write_questions(self.folder.questions, self.setup.questions)
+        write_atomic(self.rundir.spec, dump_spec(self.spec))
+        return standing.kept
+
+    def _same_judges(self) -> set[str]:
+        """Judges that are asked as they were when the rows were made."""
+        try:
+            before = {judge.name: _asked_how(self.spec, judge.name) for judge in self.spec.all_judges}
+            recorded = recorded_arena_spec(self.rundir.spec)
+        except BridgeError:
+            return {judge.name for judge in self.spec.all_judges}
+        names = {judge.name for judge in recorded.all_judges}
+        return {name for name, how in before.items() if name not in names or how == _asked_how(recorded, name)}
+
+    def _settled(self, batch: Sequence[Call], shown: Shown) -> list[Battle]:
+        """Rows of the calls that nobody need be asked for."""
+        block = self.spec.arena
+        found = []
+        for call in batch:
+            row = unplayed(call, shown, missing_loses=block.missing == "loss")
+            if row is None and block.dry_run:
+                row = drawn(call, shown, block.pairs.seed, block.scale)
+            if row is not None:
+                found.append(row)
+        return found
+
+    async def _play(
+        self,
+        judging: Judging,
+        calls: Sequence[Call],
+        judges: dict[str, Judge],
+        clients: _Clients,
+        done: dict[str, Battle],
+    ) -> None:
+        plan = []
+        for name, judge in judges.items():
+            own = [call for call in calls if call.judge == name]
+            if not own:
+                continue
+            client = await clients.of(name)
+            if isinstance(client, str):
+                rows = [_failed_row(call, judging.shown, client) for call in own]
+                judging.file.write(b"".join(map(line, rows)))
+                done |= {row.battle_id: row for row in rows}
+            else:
+                plan.append((judge, client, own))
+        counters = {
+            judge.name: Counter(self.watcher, JobProgress(f"judge {judge.name}", "running", 0, len(own), "judge"))
+            for judge, _, own in plan
+        }
+
+        def told(row: Battle) -> None:
+            done[row.battle_id] = row
+            counters[row.judge].count(row.error is None)
+
+        judging.told = told
+        await judging.run(plan)
+        for counter in counters.values():
+            counter.close()
+
+    @asynccontextmanager
+    async def _judges(self, store: RequestStore) -> AsyncIterator[_Clients]:
+        async with AsyncExitStack() as stack:
+            yield _Clients(self, store, stack)
+
+    # Errors -----------------------------------------------------------------------------------------------------
+
+    def _failed(self, error: BridgeError, model: str) -> None:
+        if isinstance(error, OutputError):
+            raise error
+        kind = ErrorKind.ENV if isinstance(error, EnvError) else ErrorKind.SERVE
+        first, _, rest = str(error).partition("\n")
+        self.errors.append(ReportError(kind=kind, message=first, hint=rest, model=model))
+
+    def unanswered(self, reason: str, model: str) -> None:
+        self.errors.append(ReportError(kind=ErrorKind.UNANSWERED, message=reason, model=model))
+
+    def _out_of_money(self, matches: int) -> None:
+        message = f"arena.pairs.budget.usd is used up; {matches} matches were not played"
+        self.errors.append(ReportError(kind=ErrorKind.WARNING, message=message, hint="raise it to go on"))
+
+
+@dataclass
+class _Clients:
+    """The judges' clients, each opened when it is first needed."""
+
+    stages: Stages
+    store: RequestStore
+    stack: AsyncExitStack
+    _open: dict[str, Client | str] = field(default_factory=dict)
+
+    async def of(self, name: str) -> Client | str:
+        """The client, or why there is none."""
+        if name not in self._open:
+            stages = self.stages
+            model = next(judge.model() for judge in stages.spec.all_judges if judge.name == name)
+            assert model is not None
+            way = connected(model, stages.spec, stages.rundir, self.store, stages.watcher)
+            try:
+                self._open[name] = await self.stack.enter_async_context(way)
+            except BridgeError as error:
+                self._open[name] = str(error).partition("\n")[0]
+                stages.unanswered(f"judge {name}: {self._open[name]}", name)
+        return self._open[name]
+
+
+def _failed_row(call: Call, shown: Shown, reason: str) -> Battle:
+    row = blank(call, shown)
+    row.error = BattleError("failed", f"not asked: {reason}")
+    return row
+
+
+def _asked_how(spec: ArenaSpec, name: str) -> str:
+    judge = next(judge for judge in spec.all_judges if judge.name == name)
+    return judge.model_dump_json(exclude={"price": True, "votes_per_battle": True, "endpoint": _NOT_HOW})

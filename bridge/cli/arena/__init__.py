@@ -1,0 +1,26 @@
+"""``bridge arena``: a table of its commands, each in a module of its own that imports nothing heavy before it runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import typer
+
+COMMANDS = {
+    "run": "run",
+    "plan": "plan",
+    "add": "add",
+    "rate": "rate",
+}
+"""Command → module here, which holds it as ``command``."""
+
+group = typer.Typer(
+    help="Let models meet: judges and people compare their answers, and ratings are made of it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for name, module in COMMANDS.items():
+    group.command(name)(import_module(f"bridge.cli.arena.{module}").command)
