@@ -30,6 +30,7 @@ VERBS = {
     "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),
     "watch": Verb("bridge.cli.watch", "Evaluate a training's checkpoints as they appear."),
     "export": Verb("bridge.cli.export", "Write a run in the format of another tool."),
+    "arena": Verb("bridge.cli.arena", "Let models meet: judges and people compare their answers."),
     "serve": Verb("bridge.cli.serve", "Deploy a model and stay, or say what an endpoint can do."),
     "import": Verb("bridge.cli.import_", "Bring in another tool's results, or its task."),
     "schema": Verb("bridge.cli.schema", "Print the JSON schema of the spec or of the report."),
