@@ -50,6 +50,8 @@ class Verdict:
     """Metric → score; all metrics of the scorer."""
     method: str
     """How it was read: ``marker``, ``boxed``, ``last_number`` …; ``none`` where nothing was found."""
+    remark: str = ""
+    """Why the score is what it is, where there is more to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,10 @@ class Benchmark:
     max_tokens: int = 2048
     likelihood: Likelihood | None = None
     """None: it is scored by what the model writes, and in no other way."""
+    split_of: Callable[[Row], str] | None = None
+    """Which split a row is in, where one file holds several; raises as ``to_sample`` does."""
+    runs_code: bool = False
+    """Its scorer runs what the model wrote."""
     judging: Judging | None = None
     """Scored by the spec's judge in place of ``scorer``; None: by the judge only where the spec says so."""
     average: Literal["micro", "macro"] = "micro"

@@ -268,6 +268,8 @@ def _answered(answer: Answer) -> Record:
 def _remarks(answer: Answer, parted: Parted, verdict: Verdict) -> dict[str, Any]:
     """How the answer was read, for ``metadata``."""
     remarks: dict[str, Any] = {"extraction": verdict.method}
+    if verdict.remark:
+        remarks["remark"] = verdict.remark
     if answer.reasoning:
         remarks["reasoning"] = answer.reasoning
     if parted.thinking or answer.reasoning:

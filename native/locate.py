@@ -47,7 +47,9 @@ def find_examples(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
     if not root.is_file():
         return find_sources(benchmark, root, split)
     subset = _subset_of_file(benchmark, root, benchmark.split)
-    beside = [source for source in _in_folder(benchmark, root.parent, split) if source.path != root]
+    beside = [
+        source for source in _in_folder(benchmark, root.parent, split) if source.path != root or benchmark.split_of
+    ]
     fitting = [source for source in beside if source.subset in (None, subset)]
     return _some(benchmark, root.parent, split, fitting)
 

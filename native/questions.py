@@ -79,7 +79,7 @@ class Questions:
             return None
         counts: dict[str | None, int] = {}
         for table in self.tables:
-            rows = table.count(self.dataset.limit)
+            rows = _count(table, self.benchmark, self.dataset)
             if rows is None:
                 return None
             counts[table.subset] = counts.get(table.subset, 0) + rows
@@ -93,7 +93,7 @@ class Questions:
 
     def _of_table(self, table: Table, index: Iterator[int]) -> Iterator[Question]:
         only_subset = table.subset is not None or not self.benchmark.subsets
-        for line in table.lines():
+        for line in _rows(table, self.benchmark, self.dataset.split):
             if only_subset and self._full(table.subset):
                 return
             sample, problem = self._sample(table, line)
@@ -167,15 +167,35 @@ class Questions:
         return random.Random(f"{self.dataset.fewshot_seed}:{subset}").sample(there, min(wanted, len(there)))
 
     def _example_samples(self, subset: str | None) -> Iterator[Sample]:
+        split = next((name for name in self.benchmark.fewshot_splits if name != self.dataset.split), "")
         for table in example_tables(self.dataset, self.benchmark):
             if table.subset not in (None, subset):
                 continue
-            for line in table.lines():
+            for line in _rows(table, self.benchmark, split):
                 sample, problem = self._sample(table, line)
                 if sample is None:
                     raise DataError(f"{problem} (a worked example)")
                 if sample.subset in (None, subset):
                     yield sample
+
+
+def _rows(table: Table, mark: Benchmark, split: str) -> Iterator[Line]:
+    """The rows of a split; a row that does not say its split is left for ``to_sample`` to refuse."""
+    for line in table.lines():
+        try:
+            if mark.split_of is None or line.problem or mark.split_of(line.row) == split:
+                yield line
+        except (KeyError, ValueError, TypeError):
+            yield line
+
+
+def _count(table: Table, mark: Benchmark, dataset: DatasetJob) -> int | None:
+    if mark.split_of is None:
+        return table.count(dataset.limit)
+    try:
+        return sum(1 for _ in _rows(table, mark, dataset.split))
+    except DataError:
+        return None
 
 
 def questions_of(dataset: DatasetJob) -> Questions:

@@ -35,7 +35,8 @@ class Finding:
 @ended
 def command(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> int:
     """Check that this machine has what bridge needs: Python, uv, room on the disk, loopback, environments."""
-    findings = [finding for look in (_python, _uv, _cache, _room, _loopback, _sandbox, _environments) for finding in look()]
+    looks = (_python, _uv, _cache, _room, _loopback, _sandbox, _environments)
+    findings = [finding for look in looks for finding in look()]
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -58,7 +59,7 @@ def _uv() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
-    from bridge.envs import home
+    from bridge.home import home
 
     folder = home()
     try:
@@ -71,7 +72,7 @@ def _cache() -> Iterator[Finding]:
 
 
 def _room() -> Iterator[Finding]:
-    from bridge.envs import home
+    from bridge.home import home
 
     there = next(folder for folder in (home(), *home().parents) if folder.exists())
     free = shutil.disk_usage(there).free / 1e9

@@ -5,3 +5,8 @@
 ``programs``    short Python programs, each from a warm interpreter, each with a verdict
 ``inner``       what runs inside: standard library only
 """
+
+from __future__ import annotations
+
+UNSAFE_ENV = "BRIDGE_UNSAFE"
+"""Set in a job's environment where the user has said that code may run without a sandbox, and there is none."""

@@ -40,7 +40,7 @@ class Allowed:
     """What one program may use."""
 
     cpu_s: int = 4
-    wall_s: float = 12.0
+    wall_s: float = 8.0
     """Longer than the CPU's time, so that a busy machine makes no right program wrong."""
     memory_bytes: int = 1024 * MIB
     """Of all its processes together."""

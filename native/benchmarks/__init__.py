@@ -20,6 +20,7 @@ NAMES = (
     *("arc", "hellaswag", "commonsenseqa", "openbookqa", "piqa", "winogrande"),
     *("boolq", "race", "trivia_qa", "truthful_qa", "truthful_qa_mc2"),
     *("bbh", "lambada"),
+    *("humaneval", "mbpp", "mbpp_sanitized"),
     *("general_qa", "general_mcq"),
 )
 ENTRY_POINTS = "bridge.benchmarks"

@@ -86,7 +86,7 @@ class ScorerPool:
             self._idle.append(worker)
         if "failed" in reply:
             raise ScoringFailed(f"the scorer failed: {reply['failed']}")
-        return Verdict(reply["extracted"], reply["scores"], reply["method"])
+        return Verdict(reply["extracted"], reply["scores"], reply["method"], reply["remark"])
 
     async def _start(self) -> _Worker:
         pipe = asyncio.subprocess.PIPE

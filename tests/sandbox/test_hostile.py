@@ -62,7 +62,7 @@ def test_a_memory_hog(programs: Programs) -> None:
 
 def test_a_herd_of_memory_hogs(programs: Programs) -> None:
     """Each is within its limit, all together are not."""
-    herd = "import os, time\nfor _ in range(8):\n    if not os.fork():\n        break\nx = b'x' * (60 << 20)\ntime.sleep(60)"
+    herd = "import os, time\nall(os.fork() for _ in range(8))\nx = b'x' * (60 << 20)\ntime.sleep(60)"
     assert refused(programs, herd) == "used more than 256 MiB of memory"
 
 
@@ -184,7 +184,14 @@ def test_ptrace_of_the_parent(programs: Programs) -> None:
 
 
 def test_killing_the_server(programs: Programs) -> None:
-    kill = "import os, signal\nfor pid in [-1, 0, *range(1, 1000)]:\n    try:\n        os.kill(pid, signal.SIGKILL)\n    except OSError:\n        pass"
+    kill = """
+import os, signal
+for pid in [-1, 0, *range(1, 1000)]:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        pass
+"""
     assert "killed by signal 9" in refused(programs, kill)
 
 
@@ -256,7 +263,14 @@ def test_patching_the_checker(programs: Programs) -> None:
 
 
 def test_tracing_the_checker(programs: Programs) -> None:
-    skip = "import sys\ndef over(frame, event, arg):\n    frame.f_locals.clear()\n    return over\nsys.settrace(over)\nsys.setprofile(over)"
+    skip = """
+import sys
+def over(frame, event, arg):
+    frame.f_locals.clear()
+    return over
+sys.settrace(over)
+sys.setprofile(over)
+"""
     refused(programs, skip, "assert 1 == 2")
 
 

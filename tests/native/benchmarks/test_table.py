@@ -32,6 +32,9 @@ ROWS = {
     "truthful_qa_mc2": 817,
     "bbh": 6511,
     "lambada": 5153,
+    "humaneval": 164,
+    "mbpp": 500,
+    "mbpp_sanitized": 257,
 }
 """Rows of the split that is scored, as published."""
 INTRO = """\
