@@ -17,6 +17,7 @@ from bridge.rundir import RunDir
 from bridge.seal import write_seal
 from bridge.spec import TaskSpec
 from bridge.spec_file import dump_spec, recorded_spec
+from bridge.spec_file.perf import is_perf_spec
 
 
 def run(
@@ -71,6 +72,11 @@ def remake_report(root: Path) -> Report:
     manifest = read_manifest(rundir)
     if manifest is None:
         raise OutputError(f"{root}: no run in this folder (there is no manifest.json); give a run's own folder")
+    if is_perf_spec(rundir.spec):
+        from bridge.perf_run import remake_perf_report
+
+        with rundir.locked(), clear_about_the_disk(rundir):
+            return remake_perf_report(rundir, manifest)
     with rundir.locked(), clear_about_the_disk(rundir):
         earlier = read_report(rundir.report_json) if rundir.report_json.exists() else None
         collection = Collection(recorded_plan(recorded_spec(rundir.spec)), rundir, manifest)

@@ -29,6 +29,7 @@ VERBS = {
     "gate": Verb("bridge.cli.gate", "Decide by a policy whether a candidate may pass."),
     "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),
     "watch": Verb("bridge.cli.watch", "Evaluate a training's checkpoints as they appear."),
+    "perf": Verb("bridge.cli.perf", "Measure how fast a model's server is."),
     "export": Verb("bridge.cli.export", "Write a run in the format of another tool."),
     "arena": Verb("bridge.cli.arena", "Let models meet: judges and people compare their answers."),
     "serve": Verb("bridge.cli.serve", "Deploy a model and stay, or say what an endpoint can do."),

@@ -18,7 +18,7 @@ from bridge.report.estimate import HUGE, Estimate, Tally, macro
 from bridge.report.schema import ResultRow, Status
 from bridge.report.text import one_line
 
-Unit = Literal["fraction", "rating", "count", "seconds", "tokens", "points"]
+Unit = Literal["fraction", "rating", "count", "seconds", "tokens", "points", "per_second"]
 Average = Literal["micro", "macro"]
 
 

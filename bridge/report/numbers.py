@@ -5,7 +5,11 @@ Fractions are shown in percent with two decimals; other units with theirs.
 
 from __future__ import annotations
 
-from bridge.report.schema import ResultRow
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bridge.report.schema import ResultRow
+
 
 NO_VALUE = "–"
 
@@ -39,8 +43,10 @@ def _number(value: float, unit: str) -> str:
         return f"{100 * value:.2f}"
     if unit in ("count", "tokens") and value == int(value):
         return f"{value:,.0f}"
+    if unit == "seconds" and 0 < abs(value) < 1:
+        return f"{value:.4g}"
     return f"{value:,.2f}"
 
 
 def _suffix(unit: str) -> str:
-    return {"fraction": " %", "seconds": " s", "tokens": " tokens"}.get(unit, "")
+    return {"fraction": " %", "seconds": " s", "tokens": " tokens", "per_second": " /s"}.get(unit, "")

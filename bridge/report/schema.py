@@ -88,7 +88,7 @@ class ResultRow(_Part):
     split: str | None = None
     metric: str
     value: float | None
-    unit: Literal["fraction", "rating", "count", "seconds", "tokens", "points"] = "fraction"
+    unit: Literal["fraction", "rating", "count", "seconds", "tokens", "points", "per_second"] = "fraction"
     min_value: float | None = 0.0
     max_value: float | None = 1.0
     higher_is_better: bool = True

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bridge.report.arena_table import arena_tables
 from bridge.report.numbers import duration_text, interval_text, value_text
 from bridge.report.overview import Line, backends, duration_s, headline, lines
 from bridge.report.schema import ErrorKind, Report, ReportError, ResultRow, Status, Usage
@@ -22,12 +23,13 @@ STYLES = {Status.COMPLETE: "green", Status.PARTIAL: "yellow", Status.FAILED: "re
 def report_table(report: Report, root: Path) -> RenderableType:
     """Tables of scores, the errors with what to do about them, and where the report is (``root``: the run's folder)."""
     parts: list[RenderableType] = []
-    for model in dict.fromkeys(row.model for row in report.results):
+    parts += arena_tables(report)
+    for model in dict.fromkeys(row.model for row in report.results if report.arena is None):
         parts += [_scores(model, [row for row in report.results if row.model == model]), Text()]
     faults = [error for error in report.errors if error.kind is not ErrorKind.WARNING]
     notes = [error for error in report.errors if error.kind is ErrorKind.WARNING]
-    parts += [_box("errors", "red", faults)] if faults else []
-    parts += [_box("warnings", "yellow", notes)] if notes else []
+    parts += [errors_box("errors", "red", faults)] if faults else []
+    parts += [errors_box("warnings", "yellow", notes)] if notes else []
     return Group(*parts, *_closing(report, root))
 
 
@@ -93,7 +95,7 @@ def _backend_title(name: str, rows: Iterable[ResultRow]) -> str:
     return visible(f"{name} {version}")
 
 
-def _box(title: str, style: str, errors: Sequence[ReportError]) -> Panel:
+def errors_box(title: str, style: str, errors: Sequence[ReportError]) -> Panel:
     body = Text()
     for at, error in enumerate(errors):
         place = " · ".join(visible(part) for part in (error.model, error.backend, error.dataset) if part)

@@ -97,7 +97,7 @@ def spec_from_flags(
     document = Document({})
     for flag, (key, value) in given.items():
         if value is not None:
-            _put(document, key, value)
+            put(document, key, value)
             document.places[key] = Place(flag)
     return _source(document, overrides, backend, Path())
 
@@ -133,14 +133,18 @@ def _source(document: Document, overrides: Sequence[str], backend: str | None, f
         _name_datasets(document.value)
     if backend is not None:
         use_backend(document, backend)
-    _no_arena(document)
+    _no_other_kind(document)
     return SpecSource(validated(document, take_surroundings(document, folder), TaskSpec), document)
 
 
-def _no_arena(document: Document) -> None:
-    if isinstance(document.value, dict) and "arena" in document.value:
-        message = "this is the spec of an arena, not of an evaluation"
-        raise SpecError([Problem(document.place(("arena",)).where, "arena", message, "bridge arena run SPEC runs it")])
+def _no_other_kind(document: Document) -> None:
+    others = {
+        "arena": ("this is the spec of an arena, not of an evaluation", "bridge arena run SPEC runs it"),
+        "perf": ("this is the spec of a performance test, not of an evaluation", "bridge perf SPEC runs it"),
+    }
+    for name, (message, hint) in others.items():
+        if isinstance(document.value, dict) and name in document.value:
+            raise SpecError([Problem(document.place((name,)).where, name, message, hint)])
 
 
 def validated(document: Document, problems: Mapping[Key, Problem], model: type[S]) -> S:
@@ -169,7 +173,7 @@ def _name_datasets(value: Value) -> None:
         datasets[:] = [{"name": entry} if isinstance(entry, str) else entry for entry in datasets]
 
 
-def _put(document: Document, key: Key, value: Value) -> None:
+def put(document: Document, key: Key, value: Value) -> None:
     holder = document.value
     for part in key[:-1]:
         assert isinstance(holder, dict)

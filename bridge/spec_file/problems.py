@@ -22,6 +22,10 @@ _BRANCH = re.compile(r"(literal|dict|list|tuple)\[.*\]|(constrained-)?(float|int
 _PATTERNS = {
     "base_url": "a URL such as http://127.0.0.1:8000/v1",
     "api_key_env": "the name of the environment variable that holds the key, such as OPENAI_API_KEY",
+    **dict.fromkeys(
+        ("duration", "drain", "stall", "think", "ttft", "tpot", "e2e"), "a time with its unit, such as 500ms, 60s, 2m"
+    ),
+    "size": "width and height in pixels, such as 512x512",
     "name": "letters, digits and . _ -, the first a letter or a digit",
 }
 _NEEDED = {

@@ -27,6 +27,9 @@ FOLDERS = frozenset(
         "ContestantSpec.answers",
         "QuestionsSpec.path",
         "QuestionsSpec.references",
+        "PromptsSpec.path",
+        "PromptsSpec.tokenizer",
+        "LoadSpec.trace",
     }
 )
 """Paths: a relative one is taken from the spec's folder."""
@@ -49,6 +52,7 @@ VERBATIM = frozenset(
         "JudgingSpec.system",
         "TaskSpec.options",
         "ArenaBlock.rubric",
+        "OutputSpec.extra_body",
     }
 )
 """Passed on as they are, ``${…}`` included."""
