@@ -262,6 +262,15 @@ class ShowsPrompts(Protocol):
         ...
 
 
+@runtime_checkable
+class LoadsModels(Protocol):
+    """A backend that has models of its own, which it loads by name (``model.local.name``)."""
+
+    def models(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Name, and its class and the weights that it would fetch. Offline, fast."""
+        ...
+
+
 def place_of(task: Task) -> str:
     """Where the spec has the task's model: ``model``, or ``models[1]``."""
     return "model" if task.spec.model is not None else f"models[{task.spec.models.index(task.model)}]"

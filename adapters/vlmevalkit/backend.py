@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from bridge.adapters.vlmevalkit import catalogue
-from bridge.adapters.vlmevalkit.environments import LEAN
+from bridge.adapters.vlmevalkit.environments import FULL as FULL_ENV
+from bridge.adapters.vlmevalkit.environments import LEAN, WITH_TORCH
 from bridge.adapters.vlmevalkit.names import BACKEND
 from bridge.backend import (
     FULL,
@@ -46,6 +47,7 @@ _SUPPORT: Support = {
 class VLMEvalKitBackend:
     name = BACKEND
     env: EnvSpec = LEAN
+    further_envs: tuple[EnvSpec, ...] = (FULL_ENV, WITH_TORCH)
     route: Literal["gateway", "direct"] = "gateway"
     on_failed_request: Literal["error", "placeholder"] = "error"
     support: Support = _SUPPORT
@@ -55,6 +57,12 @@ class VLMEvalKitBackend:
 
     def resolve(self, name: str) -> DatasetInfo | None:
         return catalogue.info_of(name)
+
+    def models(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        from bridge.adapters.vlmevalkit.local import models
+
+        for name, known in models().items():
+            yield name, (known["class"], known["weights"])
 
     def check(self, task: Task) -> list[Problem]:
         from bridge.adapters.vlmevalkit import check

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge.adapters.asking.options import option_problems, read_options
 from bridge.adapters.vlmevalkit.catalogue import Entry, entry
+from bridge.adapters.vlmevalkit.local import local_problems
 from bridge.adapters.vlmevalkit.names import BACKEND
 from bridge.adapters.vlmevalkit.options import KitOptions
 from bridge.backend import Task
@@ -20,6 +21,7 @@ def problems(task: Task) -> list[Problem]:
     found = option_problems(task.spec, BACKEND, KitOptions)
     options = KitOptions() if found else read_options(task.spec, BACKEND, KitOptions)
     found += _option_problems(task, options)
+    found += local_problems(task, options)
     for dataset in task.datasets:
         known = entry(dataset.name.removeprefix(f"{BACKEND}:"))
         at = f"datasets[{task.spec.datasets.index(dataset)}]"

@@ -1,4 +1,4 @@
-"""The two environments: a lean one, and one with the libraries that some scorers need."""
+"""The environments: a lean one, one with what some scorers need, and one with torch for models of VLMEvalKit's own."""
 
 from __future__ import annotations
 
@@ -18,3 +18,4 @@ def _env(name: str, lock: str, stand_ins: tuple[str, ...]) -> EnvSpec:
 
 LEAN = _env("vlmevalkit", "lean.lock", TORCH + SCORERS)
 FULL = _env("vlmevalkit-full", "full.lock", TORCH)
+WITH_TORCH = _env("vlmevalkit-torch", "torch.lock", ("datasets", "torchvision?"))

@@ -1,4 +1,4 @@
-"""TaskSpec → jobs: at most one for each of the two environments.  Pure."""
+"""TaskSpec → jobs: at most one for each environment; of a local model, one.  Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from bridge.adapters.asking.options import read_options
 from bridge.adapters.asking.request import JUDGE, MODEL, told
 from bridge.adapters.vlmevalkit.catalogue import Entry, entry
 from bridge.adapters.vlmevalkit.check import problems
-from bridge.adapters.vlmevalkit.environments import FULL, INSIDE, LEAN
+from bridge.adapters.vlmevalkit.environments import FULL, INSIDE, LEAN, WITH_TORCH
+from bridge.adapters.vlmevalkit.local import WEIGHTS_FROM, loaded, surroundings
 from bridge.adapters.vlmevalkit.names import BACKEND
 from bridge.adapters.vlmevalkit.options import KitOptions
 from bridge.backend import Endpoint, EnvSpec, Job, Task
@@ -31,8 +32,9 @@ def jobs(task: Task, endpoint: Endpoint) -> list[Job]:
     options = read_options(task.spec, BACKEND, KitOptions)
     by_env: dict[str, list[DatasetSpec]] = {}
     for dataset in task.datasets:
-        by_env.setdefault(env_of(dataset, options).name, []).append(dataset)
-    envs = {LEAN.name: LEAN, FULL.name: FULL}
+        env = WITH_TORCH if task.model.local else env_of(dataset, options)
+        by_env.setdefault(env.name, []).append(dataset)
+    envs = {env.name: env for env in (LEAN, FULL, WITH_TORCH)}
     return [_job(task, datasets, endpoint, envs[name], options) for name, datasets in by_env.items()]
 
 
@@ -66,14 +68,16 @@ def judge_of(task: Task, dataset: DatasetSpec, options: KitOptions) -> bool:
 def _job(task: Task, datasets: list[DatasetSpec], endpoint: Endpoint, env: EnvSpec, options: KitOptions) -> Job:
     judged = any(judge_of(task, dataset, options) for dataset in datasets)
     judge = endpoint.judge or Endpoint("", task.spec.judge.name) if judged and task.spec.judge else None
+    local = task.model.local
     described = {
         "endpoint": {"model": endpoint.model, "url_env": f"{MODEL}_URL", "key_env": f"{MODEL}_KEY"},
+        **({"local": loaded(local)} if local else {}),
         "judge": {"model": judge.model, "url_env": f"{JUDGE}_URL", "key_env": f"{JUDGE}_KEY"} if judge else None,
         "concurrency": task.concurrency,
         "stand_ins": list(env.check[2:]),
         "source": _absolute(options.source),
         "lmu_data": _absolute(options.lmu_data),
-        "one_by_one": options.one_by_one,
+        "one_by_one": options.one_by_one or local is not None,
         "datasets": [_item(task, dataset, at, options) for at, dataset in enumerate(datasets)],
     }
     return Job(
@@ -83,8 +87,8 @@ def _job(task: Task, datasets: list[DatasetSpec], endpoint: Endpoint, env: EnvSp
         argv=("python", str(INSIDE), JOB),
         env_spec=env,
         files={JOB: json.dumps(described, indent=1, ensure_ascii=False) + "\n"},
-        env=told(MODEL, endpoint) | (told(JUDGE, judge) if judge else {}),
-        pass_env=PASSED_ON,
+        env=(surroundings(local) if local else told(MODEL, endpoint)) | (told(JUDGE, judge) if judge else {}),
+        pass_env=(*PASSED_ON, *WEIGHTS_FROM) if local else PASSED_ON,
         timeout_s=task.spec.job_timeout_s,
     )
 
@@ -163,6 +167,7 @@ def described(task: Task, dataset: DatasetSpec) -> dict[str, Any]:
     return {
         "judge": judge or (item["judge"] if item["judge"] != "none" else None),
         "scorer": item["scorer"],
+        "local": task.model.local.name if task.model.local else None,
         "image": {key: value for key, value in item["image"].items() if value} or None,
         "video": item["kwargs"] or None,
         "split_thinking": options.split_thinking or None,

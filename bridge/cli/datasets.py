@@ -26,12 +26,18 @@ def command(
     search: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only those with these words in name or description.")
     ] = None,
+    models: Annotated[
+        bool, typer.Option("--models", help="Instead: the models that backends load themselves (model.local.name).")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known of each, as JSON.")] = False,
 ) -> None:
     """List the datasets that the backends know.
 
     A framework's own configurations that are not listed can be named too: opencompass:mmlu_gen_4d595a
     """
+    if models:
+        _print_models(backend, search, as_json)
+        return
     found = [info for info in _all(backend) if _fits(info, search)]
     if as_json:
         print(json.dumps([asdict(info) for info in found], indent=2, ensure_ascii=False))
@@ -47,6 +53,24 @@ def _all(backend: str | None) -> Iterator[DatasetInfo]:
 
     for name in [backend] if backend else backend_names():
         yield from backend_of(name).datasets().values()
+
+
+def _print_models(backend: str | None, search: str | None, as_json: bool) -> None:
+    from bridge.backend import LoadsModels
+    from bridge.registry import backend as backend_of
+    from bridge.registry import backend_names
+
+    chosen = [backend_of(name) for name in ([backend] if backend else backend_names())]
+    known = [(name, one.name, *about) for one in chosen if isinstance(one, LoadsModels) for name, about in one.models()]
+    words = (search or "").casefold().split()
+    rows = [row for row in known if all(word in " ".join(row).casefold() for word in words)]
+    if as_json:
+        names = ("name", "backend", "class", "weights")
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2))
+        return
+    print("\n".join(columns(("NAME", "BACKEND", "CLASS", "WEIGHTS"), rows)))
+    if not rows:
+        print("no model fits, or the backend loads none itself", file=sys.stderr)
 
 
 def _fits(info: DatasetInfo, search: str | None) -> bool:

@@ -98,6 +98,7 @@ SETTINGS: dict[Feature, dict[str, Any]] = {
     Feature.EXTRA_BODY: {"generation": {"extra_body": {"reasoning": False}}},
     Feature.PROMPT: {"prompt": {"template": "Well, {question}"}},
     Feature.DEFINITION: {"definition": "/nowhere/own.py"},
+    Feature.SCORING: {"scoring": "loglikelihood"},
     Feature.JUDGING: {"judging": {"method": "rating"}},
 }
 """What asks for each feature, on the dataset."""
@@ -230,6 +231,8 @@ def spec_with(subject: Backend, case: Case, data: Path, feature: Feature) -> Tas
         return make_spec(subject, case, data, judge={**judge, "generation": {"max_tokens": 7}})
     if feature is Feature.OPTIONS:
         return make_spec(subject, case, data, options={subject.name: dict(case.options)})
+    if feature is Feature.LOCAL:
+        return make_spec(subject, case, data, model={"name": "tiny", "local": {"path": "/nowhere"}})
     settings = {} if feature is Feature.PATH else SETTINGS[feature]
     return make_spec(subject, case, data, [{"name": case.dataset, "path": str(data), **settings}])
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import kit, models, rows, standins, watch
+from . import kit, local, models, rows, standins, watch
 from .progress import Progress
 from .scoring import CALLS, WORK, NotScored, Scored, cell, score
 from .sources import AnyChecksum, Source, lay_out
@@ -125,9 +125,12 @@ def _run(
 
 def _infer(job: dict[str, Any], item: dict[str, Any], dataset: Any, progress: Progress) -> None:
     """VLMEvalKit's own inference; a prompt that cannot be built is one sample's failure."""
-    model = gateway = models.gateway_model(job, item)
-    for owner in (dataset, gateway):
-        owner.build_prompt = _guarded(owner.build_prompt)
+    loads = job.get("local")
+    model = local.local_model(loads) if loads else models.gateway_model(job, item)
+    for owner in (dataset, model):
+        if hasattr(owner, "build_prompt"):
+            build = _guarded(owner.build_prompt)
+            owner.build_prompt = local.at_row(build) if loads else build
     progress.stage("infer")
     progress.total(len(dataset.data))
     watch.fresh()
@@ -179,7 +182,10 @@ def _write_samples(item: dict[str, Any], table: Any, source: Source, scored: Sco
 
 def _told(error: BaseException) -> str:
     text = " ".join(str(error).split()) or "(no message)"
-    known = isinstance(error, NotScored | models.JudgeDown | rows.NoRows) or type(error).__name__ == "BadTable"
+    known = (
+        isinstance(error, NotScored | models.JudgeDown | rows.NoRows | local.NoModel)
+        or type(error).__name__ == "BadTable"
+    )
     return text if known else f"{type(error).__name__}: {text}"
 
 

@@ -32,7 +32,7 @@ def load(packages: Sequence[str], source: str | None = None) -> None:
     warnings.filterwarnings("ignore")
     timeouts.install()
     gc.disable()
-    for name in ("dataset", "api", "inference", "inference_mt", "inference_video", "utils"):
+    for name in ("dataset", "api", "config", "inference", "inference_mt", "inference_video", "utils"):
         module(name)
     _mend_imports()
     standins.seal()

@@ -104,7 +104,7 @@ def _model_class() -> Any:
             except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             _note(answer, response, error, time.monotonic() - started, _here.payload)
-            return self.fail_msg if error else _encodable(answer)
+            return self.fail_msg if error else encodable(answer)
 
         def preproc_content(self, inputs: Any) -> Any:
             """Without VLMEvalKit's habit of opening texts that look like a file or a URL."""
@@ -114,7 +114,7 @@ def _model_class() -> Any:
 
         def prepare_inputs(self, inputs: Any, system_prompt: Any = None) -> Any:
             prepared = super().prepare_inputs(inputs, system_prompt)
-            _here.payload = (_shown(inputs, system_prompt), prepared)
+            _here.payload = (shown(inputs, system_prompt), prepared)
             return prepared
 
         def prepare_itlist(self, inputs: Any) -> Any:
@@ -156,10 +156,10 @@ def _content(response: Response) -> str | None:
         content = response.json()["choices"][0]["message"]["content"]
     except (ValueError, KeyError, IndexError, TypeError):
         return None
-    return _encodable(content.strip()) if isinstance(content, str) else None
+    return encodable(content.strip()) if isinstance(content, str) else None
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Halves of surrogate pairs, which models do write, cannot be written to a table: they cost the whole dataset."""
     return text.encode("utf-8", "replace").decode()
 
@@ -188,7 +188,7 @@ def _accounts(response: Response) -> tuple[dict[str, int] | None, str | None]:
         return None, None
 
 
-def _shown(inputs: Any, system_prompt: Any) -> list[dict[str, Any]]:
+def shown(inputs: Any, system_prompt: Any) -> list[dict[str, Any]]:
     """The messages with images as paths in the job's folder."""
     system = [{"role": "system", "content": system_prompt}] if system_prompt else []
     if inputs and "role" in inputs[0]:
@@ -250,7 +250,7 @@ def _judge_class() -> Any:
             except Exception as failure:  # noqa: BLE001 - any failure is this one sample's
                 answer, error = self.fail_msg, f"{type(failure).__name__}: {failure}"
             watch.judged(str(inputs), error.replace("the model's", "its"))
-            return self.fail_msg if error else _encodable(answer)
+            return self.fail_msg if error else encodable(answer)
 
         def preproc_content(self, inputs: Any) -> Any:
             if isinstance(inputs, str):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -120,8 +121,23 @@ _state = _State()
 
 
 def install(packages: Sequence[str]) -> None:
-    """From now on an import of these packages, or of anything below them, gives stand-ins."""
-    sys.meta_path.insert(0, _Finder(packages))
+    """From now on an import of these packages, or of anything below them, gives stand-ins.
+
+    ``torchvision?`` is stood in for only where it cannot be imported: PyPI's needs CUDA's torch.
+    """
+    sys.meta_path.insert(0, _Finder([name.rstrip("?") for name in packages if not _works(name)]))
+
+
+def _works(name: str) -> bool:
+    if not name.endswith("?"):
+        return False
+    try:
+        import_module(name.rstrip("?"))
+    except (ImportError, RuntimeError, OSError):
+        for module in [loaded for loaded in sys.modules if loaded.split(".")[0] == name.rstrip("?")]:
+            del sys.modules[module]
+        return False
+    return True
 
 
 def seal() -> None:

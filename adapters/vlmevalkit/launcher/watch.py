@@ -53,6 +53,11 @@ def current() -> str:
     return getattr(_here, "key", UNKNOWN)
 
 
+def now_at(key: str) -> None:
+    """This thread goes on to this sample."""
+    _here.key = key
+
+
 def judged(prompt: str, error: str) -> None:
     """The judge was asked about the current sample; ``error``: why it did not answer."""
     if error:

@@ -62,6 +62,14 @@ CASES: dict[str, dict[str, Any]] = {
             }
         },
     },
+    "local": {
+        "model": {
+            "name": "mine",
+            "local": {"name": "SmolVLM", "path": "DATA", "device": "cuda:1", "args": {"max_new_tokens": 64}},
+        },
+        "datasets": ["MMStar", {"name": "vlmevalkit:MathVision_MINI", "alias": "mathvision"}],
+        "judge": JUDGE,
+    },
     "judge_where_needed": {
         "datasets": ["MMStar", "MathVista_MINI", {"name": "Video-MME-v2", "path": "DATA"}],
         "judge": JUDGE,
