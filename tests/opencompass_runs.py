@@ -51,15 +51,16 @@ def run_task(
     folder: Path,
     checked: Callable[[], None] | None = None,
     judge_url: str = "",
+    changed: Callable[[Job], Job] = lambda job: job,
 ) -> Ran:
-    """``checked`` is called when the task has been found good, before its jobs start."""
+    """``checked`` is called when the task has been found good, before its jobs start; ``changed`` tampers with them."""
     oc = backend("opencompass")
     endpoint = Endpoint(base_url, task.model.name, api_key="token-of-the-run", failed_marker=MARKER)
     if task.spec.judge is not None:
         judge = Endpoint(judge_url or base_url, task.spec.judge.name, api_key="token-of-the-judge")
         endpoint = replace(endpoint, judge=judge)
     assert oc.check(task) == []
-    jobs = oc.translate(task, endpoint)
+    jobs = [changed(job) for job in oc.translate(task, endpoint)]
     if checked is not None:
         checked()
     outcomes = [asyncio.run(_launch(job, task, python, folder / "jobs" / job.id)) for job in jobs]

@@ -20,6 +20,7 @@ from bridge.backend import BenchmarkResult, EnvSpec, Outcome, Task
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, Status
 
 _AGAIN = "run the same command again: what was answered is not asked again"
+_BLIND = {f"GaokaoBenchEvaluator_{kind}" for kind in ("cloze", "correction", "subjective")}
 _KINDS = {"backend": ErrorKind.BACKEND, "output": ErrorKind.OUTPUT, "stopped": ErrorKind.UNANSWERED}
 
 
@@ -74,7 +75,8 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     if unjudged:
         message = f"answers got no verdict of the judge; first: {unjudged[0]}"
         yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unjudged))
-    warnings = [*suspects(units, outcome.failed_marker), *_left_out(one, units), *_without_details(units)]
+    marker = outcome.failed_marker
+    warnings = [*suspects(units, marker), *_left_out(one, units), *_without_details(units), *_not_scored(units)]
     for warning in warnings:
         yield _error(outcome, one, ErrorKind.WARNING, warning).model_copy(update={"hint": ""})
 
@@ -114,6 +116,14 @@ def _without_details(units: Sequence[Unit]) -> Iterator[str]:
     if silent := [unit for unit in units if not unit.failure and not unit.details]:
         where = f" in {len(silent)} of {len(units)} subsets" if len(units) > 1 else ""
         yield f"OpenCompass's evaluator says nothing about single samples{where}: there are no scores of samples"
+
+
+def _not_scored(units: Sequence[Unit]) -> Iterator[str]:
+    """Evaluators that say 0 without looking."""
+    blind = [unit for unit in units if str(unit.told.get("evaluator")) in _BLIND and not unit.failure]
+    if blind:
+        names = ", ".join(sorted({str(unit.told["evaluator"]) for unit in blind}))
+        yield f"OpenCompass gives 0 in {len(blind)} of {len(units)} subsets, whatever the answers are ({names})"
 
 
 def _error(outcome: Outcome, one: Asked, kind: ErrorKind, message: str, count: int = 1) -> ReportError:

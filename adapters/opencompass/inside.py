@@ -11,6 +11,7 @@ import gc
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable
@@ -68,6 +69,7 @@ def run(manifest_path: str) -> int:
     from ocbridge.schedule import Schedule
 
     manifest = json.loads(Path(manifest_path).read_text(encoding="utf-8"))
+    shutil.rmtree(WORK_DIR, ignore_errors=True)  # OpenCompass would take what lies there for this run's
     work = units.load(manifest, isolated)
     ledger = Ledger(version, work)
     ledger.write()

@@ -19,6 +19,8 @@ _NO_METRIC = {"bp", "sys_len", "ref_len", "type", "details", "error"}
 _CORRECT = ("correct", "is_correct", "cascade_correct")
 _EXTRACTED = ("parsed", "pred", "predictions", "completion")
 _TARGET = ("answer", "refr", "refer", "ref", "references", "task_id")
+_GRADED = "not_attempted_count"
+"""In the results that OpenCompass makes of a judge's verdicts."""
 _NOTHING = ("", "NULL", None)
 """What post-processors return where they read no answer."""
 
@@ -114,7 +116,16 @@ def _failure(
         return f"the result's details are not about {len(predictions)} predictions"
     if not any(row.get("prediction") for row in predictions.values()):
         return "every answer is empty"
+    if missing := _unfilled(told, predictions):
+        return f"the rows have no field {missing!r}: every prompt says {{{missing}}} in its place"
     return ""
+
+
+def _unfilled(told: Json, predictions: Mapping[int, Json]) -> str:
+    """OpenCompass leaves a place of its template as it is where a row has nothing for it."""
+    prompts = [json.dumps(row.get("origin_prompt"), ensure_ascii=False) for row in predictions.values()]
+    found = (name for name in told.get("columns") or () if all(f"{{{name}}}" in prompt for prompt in prompts))
+    return next(found, "")
 
 
 def _json(path: Path) -> Json | None:
@@ -146,11 +157,14 @@ def _predictions(path: Path) -> dict[int, Json]:
 
 
 def _metrics(result: Json | None) -> dict[str, float]:
-    return {
+    found = {
         name.partition(" (")[0] if name.endswith(" runs average)") else name: float(value)
         for name, value in (result or {}).items()
         if name not in _NO_METRIC and isinstance(value, int | float) and not isinstance(value, bool)
     }
+    if _GRADED in found and "f1" in found:  # the one rate that OpenCompass's verdicts give as a fraction
+        found["f1"] *= 100
+    return found
 
 
 def _details(result: Json | None, rows: int, repeats: int) -> list[Detail] | None:

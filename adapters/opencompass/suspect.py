@@ -26,7 +26,7 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
                 empty += 1
             elif detail.extracted is None and not detail.judged:
                 unread.append((unit, response))
-            elif letters and not _plausible(str(detail.extracted), response, letters):
+            elif letters and not detail.judged and not _plausible(str(detail.extracted), response, letters):
                 misread.append((unit, f"{detail.extracted!r} out of {_short(response)}"))
     if empty:
         yield f"{_share(empty, total)} answers are empty, and count as wrong"

@@ -22,6 +22,10 @@ MARKER_ENV = "BRIDGE_FAILED_MARKER"
 JUDGE_URL_ENV, JUDGE_KEY_ENV = "BRIDGE_JUDGE_URL", "BRIDGE_JUDGE_KEY"
 
 
+CUT_OFF = ("content_filter", "length")
+"""With these an empty text is none of the model's answers."""
+
+
 class RequestFailed(RuntimeError):
     """One line: why there is no answer."""
 
@@ -83,6 +87,9 @@ class BridgeChat(OpenAISDK):  # type: ignore[misc]
         message = choices[0].get("message") or {}
         content = message.get("content") or ""
         reasoning = message.get("reasoning_content") or ""
+        reason = choices[0].get("finish_reason")
+        if not content and reason in CUT_OFF:
+            raise RequestFailed(f"the answer is empty (finish_reason {reason})")
         return f"{reasoning}{self.think_tag}{content}" if reasoning and content else reasoning or content
 
 

@@ -29,6 +29,8 @@ LOADING = 3
 BATCH = 16
 """Units that one scoring process takes at most."""
 TRIES = 2
+QUIET_S = 2.0
+"""After so long without a word from any process, what is known is written down all the same."""
 
 
 @dataclass
@@ -78,7 +80,7 @@ class Schedule:
         """Returns when every unit is done or failed."""
         while any(unit.open for unit in self.units):
             self._start_children()
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(QUIET_S):
                 self._heard(self._children[key.fd])
             self.on_change()
         self._dismiss()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -64,12 +64,29 @@ class _Device(str):
     """Names a device; one module does so while it is imported."""
 
 
+class _Batches:
+    """What OpenCompass takes a loader for: a list in slices, in its order. Anything else would need torch."""
+
+    def __init__(self, rows: Sequence[Any], batch_size: int = 1, collate_fn: Any = None, **more: Any) -> None:
+        if more or collate_fn is None:
+            _refuse("torch.utils.data.DataLoader")
+        self._rows, self._size, self._collate = rows, batch_size, collate_fn
+
+    def __len__(self) -> int:
+        return -(-len(self._rows) // self._size)
+
+    def __iter__(self) -> Iterator[Any]:
+        for start in range(0, len(self._rows), self._size):
+            yield self._collate([self._rows[at] for at in range(start, min(start + self._size, len(self._rows)))])
+
+
 _TRUE: dict[str, object] = {
     "torch.__version__": VERSION,
     "torch.device": _Device,
     "torch.no_grad": _NoGrad,
     "torch.inference_mode": _NoGrad,
     "torch.cuda.device_count": lambda: 0,
+    "torch.utils.data.DataLoader": _Batches,
 }
 _NO = {"is_available", "is_initialized"}
 """Asked of devices and process groups; the truthful answer is no."""

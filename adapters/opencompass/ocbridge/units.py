@@ -171,7 +171,14 @@ def _settings(config: Json, model: Json) -> Json:
         "evaluator": _last(scoring.get("evaluator", {}).get("type")),
         "postprocessor": _last(scoring.get("pred_postprocessor", {}).get("type")),
         "split": reader.get("test_split"),
+        "columns": _columns(reader.get("input_columns")),
     }
+
+
+def _columns(named: object) -> list[str]:
+    return (
+        [named] if isinstance(named, str) else [str(name) for name in named] if isinstance(named, list | tuple) else []
+    )
 
 
 def _last(dotted: object) -> str | None:

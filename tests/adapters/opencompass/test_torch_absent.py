@@ -49,6 +49,7 @@ said = {
         lambda: torch.tensor([1]), lambda: Model(), lambda: F.softmax(1), lambda: DataLoader([]), lambda: Tensor(),
         lambda: torch.cuda.synchronize(), lambda: torch.ones(2).sum(),
     )],
+    "batches": list(DataLoader([1, 2, 3], batch_size=2, collate_fn=lambda rows: rows)),
     "file": getattr(torch, "__file__", None),
 }
 print(json.dumps(said))
@@ -74,6 +75,7 @@ def test_what_is_true_without_torch_is_answered_and_the_rest_refused() -> None:
         "device": "cpu",
         "version": "2.13.0",
         "no_grad": 7,
+        "batches": [[1, 2], [3]],
         "file": None,
     }
     assert [message.split(" was called: this dataset needs torch")[0] for message in refused] == [
