@@ -198,7 +198,7 @@ def _dataset_job(task: Task, dataset: DatasetSpec, mark: Benchmark, options: Nat
         split=dataset.split or mark.split,
         num_fewshot=num_fewshot_of(dataset, mark),
         limit=task.spec.limit_of(dataset),
-        repeats=task.spec.repeats_of(dataset),
+        repeats=task.spec.repeats_of(dataset) * mark.orders,
         request=settings_of(task, dataset, mark),
         hub=options.hub,
         thinking=options.thinking,

@@ -7,9 +7,9 @@ Nothing here is heavy to import: libraries that a scorer needs are loaded in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from bridge.native.judging import Judging
@@ -87,6 +87,29 @@ class Scorer(Protocol):
         ...
 
 
+class Whole(NamedTuple):
+    """A number about many samples together."""
+
+    metric: str
+    value: float | None
+    """None where there is nothing to say."""
+    n: int
+    min_value: float = 0.0
+    max_value: float = 1.0
+
+
+class Summary(Protocol):
+    """Metrics of a dataset that are no means over its samples."""
+
+    def add(self, subset: str | None, target: Any, extracted: Sequence[str | None]) -> None:
+        """One sample, and what was read out of the answer to each of its repeats."""
+        ...
+
+    def wholes(self) -> Iterator[tuple[str | None, Whole]]:
+        """Each with its subset; None: over all."""
+        ...
+
+
 @dataclass(frozen=True)
 class Prompt:
     """Templates in the style of ``str.format``; they may name the sample's fields."""
@@ -107,7 +130,7 @@ class Layout:
     """Where a benchmark's files are inside its folder."""
 
     files: tuple[str, ...]
-    """Paths without suffix (but ``.txt``: worked examples in text), tried in this order.
+    """Paths without suffix (but ``.txt``: worked examples in text), tried in this order; ``a | b``: both together.
 
     ``{split}`` and ``{subset}`` stand for names, ``*`` for anything.
     """
@@ -183,8 +206,17 @@ class Benchmark:
     """Its scorer runs what the model wrote."""
     judging: Judging | None = None
     """Scored by the spec's judge in place of ``scorer``; None: by the judge only where the spec says so."""
+    swapped: Callable[[Sample], Sample] | None = None
+    """The same sample with its two answers in the other order: every sample is asked in both, as repeats."""
+    summary: Callable[[], Summary] | None = None
+    """Gathers metrics of the whole."""
     average: Literal["micro", "macro"] = "micro"
     """Which mean over subsets is quoted; the other is reported as well."""
+
+    @property
+    def orders(self) -> int:
+        """In how many orders each sample is asked."""
+        return 1 if self.swapped is None else 2
 
     @property
     def custom(self) -> bool:

@@ -20,6 +20,7 @@ from bridge.native.judge_jobs import grading_of, judge_settings
 from bridge.native.progress import DatasetState, read_state
 from bridge.native.records import Failure, Record, SampleIndex
 from bridge.native.repeats import Repeats
+from bridge.native.wholes import Wholes
 from bridge.report.aggregate import Average, MetricInfo, ScoredSample, aggregate
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, SampleRecord, Status
 from bridge.spec import DatasetSpec
@@ -85,13 +86,14 @@ def collect_dataset(
     status, why, states = read_state(outcome.dir)
     state = states.get(dataset.id, DatasetState())
     path = samples_file(outcome.dir, dataset.id)
-    repeats = task.spec.repeats_of(dataset)
+    repeats = task.spec.repeats_of(dataset) * mark.orders
     total = state.total(1)
     index = SampleIndex(path, repeats, total)
     counts = _Counts()
     reason = why or _last_words(outcome) or "the job has not run"
     template = _template(outcome, task, dataset, mark, path)
-    gathered = Repeats(repeats)
+    summary = mark.summary and mark.summary()
+    gathered = Wholes(summary, repeats, mark.categories) if summary else Repeats(repeats)
     metrics = grading_of(task, dataset, mark).metrics
     rows = aggregate(
         _scored(index, state, repeats, counts, f"not asked: {reason}", gathered, metrics[0].name),
@@ -140,7 +142,7 @@ def _scored(
     repeats: int,
     counts: _Counts,
     not_asked: str,
-    gathered: Repeats,
+    gathered: Repeats | Wholes,
     primary: str,
 ) -> Iterator[ScoredSample]:
     """Every sample that there should be, in order."""
@@ -158,7 +160,7 @@ def _scored(
             counts.fail(record["metadata"].get("failure", "unanswered"), str(error))
         else:
             counts.answer(record)
-        gathered.add(at, record.get("extracted"), None if error is not None else record["scores"].get(primary))
+        gathered.add(at, record, None if error is not None else record["scores"].get(primary))
         if not repeat:
             counts.ids.append(hash((subset, sample_id)))
         yield ScoredSample(sample_id, record.get("scores") or {}, error, subset, repeat)

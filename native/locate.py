@@ -80,9 +80,13 @@ def _expected(benchmark: Benchmark) -> str:
 
 def _subset_of_file(benchmark: Benchmark, path: Path, split: str) -> str | None:
     names = benchmark.layout.splits[split]
-    for pattern in benchmark.layout.files:
+    for pattern in (one for several in benchmark.layout.files for one in several.split(" | ")):
         found = _regex(pattern.rsplit("/", 1)[-1], names, suffix_of(path)).fullmatch(path.name)
         if found and "subset" in found.groupdict():
+            return found["subset"]
+        tail = "/".join(path.absolute().parts[-pattern.count("/") - 1 :])
+        found = _regex(pattern, names, suffix_of(path)).fullmatch(tail)
+        if found and found.groupdict().get("subset") in benchmark.subsets:
             return found["subset"]
     return path.name.removesuffix(suffix_of(path)) if benchmark.custom else None
 
@@ -91,7 +95,8 @@ def _in_folder(benchmark: Benchmark, folder: Path, split: str) -> list[Source]:
     names = benchmark.layout.splits[split]
     for pattern in benchmark.layout.files:
         suffixes = ("",) if pattern.endswith(WORKED) else SUFFIXES
-        by_format = [list(_matches(folder, pattern, names, suffix)) for suffix in suffixes]
+        paths = pattern.split(" | ")
+        by_format = [[one for path in paths for one in _matches(folder, path, names, suffix)] for suffix in suffixes]
         if found := _all(by_format) if benchmark.custom else _first(by_format):
             return _unambiguous(folder, found)
     return [] if benchmark.custom else _in_hub_copy(benchmark, folder, (*names, split))

@@ -125,21 +125,29 @@ class Questions:
     def _asked(
         self, index: int, row: int, subset: str | None, sample: Sample | None, problem: str
     ) -> Iterator[Question]:
-        messages: list[Message] = []
-        context = ""
-        if sample is not None:
-            demos = self._examples(subset)
-            try:
-                if self.dataset.scoring == "loglikelihood":
-                    context = context_of(self.benchmark, sample, demos, subset)
-                else:
-                    messages = messages_of(self.benchmark, sample, demos)
-            except KeyError as error:
-                there = ", ".join(sample.fields)
-                sample, problem = None, f"{self.dataset.id}: the prompt names {error}; there are: {there}"
         sample_id = sample.id if sample is not None and sample.id is not None else str(row)
+        orders: list[Sample | None] = [sample]
+        if sample is not None and self.benchmark.swapped is not None:
+            orders.append(self.benchmark.swapped(sample))
+        asked = [self._put(one, subset, problem) for one in orders]
         for repeat in range(self.dataset.repeats):
-            yield Question(index, repeat, subset, sample_id, sample, messages, context, problem)
+            shown, messages, context, wrong = asked[repeat % len(asked)]
+            yield Question(index, repeat, subset, sample_id, shown, messages, context, wrong)
+
+    def _put(
+        self, sample: Sample | None, subset: str | None, problem: str
+    ) -> tuple[Sample | None, list[Message], str, str]:
+        """What is sent for a sample (messages, or a context), or why it cannot be asked."""
+        if sample is None:
+            return None, [], "", problem
+        demos = self._examples(subset)
+        try:
+            if self.dataset.scoring == "loglikelihood":
+                return sample, [], context_of(self.benchmark, sample, demos, subset), ""
+            return sample, messages_of(self.benchmark, sample, demos), "", ""
+        except KeyError as error:
+            there = ", ".join(sample.fields)
+            return None, [], "", f"{self.dataset.id}: the prompt names {error}; there are: {there}"
 
     def _examples(self, subset: str | None) -> list[Sample]:
         """The worked examples of a subset. Raises DataError where there are too few."""

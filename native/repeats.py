@@ -13,8 +13,9 @@ Each is a mean over samples. ``k`` is 2, 4, 8 … and the number of repeats. Onl
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import comb
+from typing import Any
 
 from bridge.report.aggregate import MetricInfo, ScoredSample, aggregate
 from bridge.report.schema import ResultRow
@@ -55,18 +56,18 @@ class Repeats:
         self._votes: list[Vote] = []
         self._samples: list[ScoredSample] = []
 
-    def add(self, at: int, extracted: str | None, score: float | None) -> None:
+    def add(self, at: int, record: Mapping[str, Any] | None, score: float | None) -> None:
         """One answer to the sample ``at``; ``score`` None: it has none."""
         if self._repeats < 2:
             return
         if len(self._samples) <= at:
             self._samples.append(ScoredSample(str(at), {}))
             self._votes = []
-        if score is None:
+        if record is None or score is None:
             self._samples[at] = ScoredSample(str(at), {}, "one of its repeats has no score")
             return
         self._binary &= score in (0, 1)
-        self._votes.append((extracted, score))
+        self._votes.append((record.get("extracted"), score))
         if len(self._votes) == self._repeats:
             self._samples[at] = ScoredSample(str(at), dict(self._scores()))
 

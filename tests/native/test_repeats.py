@@ -43,16 +43,16 @@ def test_sizes_are_powers_of_two_and_all() -> None:
 
 def test_scores_that_are_not_right_or_wrong_have_none() -> None:
     repeats = Repeats(2)
-    repeats.add(0, "x", 0.5)
-    repeats.add(0, "x", 1.0)
+    repeats.add(0, {"extracted": "x"}, 0.5)
+    repeats.add(0, {"extracted": "x"}, 1.0)
     assert repeats.rows(TEMPLATE) == []
 
 
 def test_a_sample_that_lacks_an_answer_is_an_error() -> None:
     repeats = Repeats(2)
     for at, score in enumerate((1.0, None)):
-        repeats.add(at, "x", 1.0)
-        repeats.add(at, "x", score)
+        repeats.add(at, {"extracted": "x"}, 1.0)
+        repeats.add(at, {"extracted": "x"}, score)
     rows = {row.metric: (row.value, row.n, row.n_errors) for row in repeats.rows(TEMPLATE)}
     assert rows == dict.fromkeys(("pass_at_2", "pass_hat_2", "majority_vote"), (1.0, 1, 1))
 
