@@ -11,7 +11,8 @@ from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.asked import Asked, asked
 from bridge.adapters.opencompass.catalog import NAME
 from bridge.adapters.opencompass.check import static_problems
-from bridge.adapters.opencompass.config_text import config_text, dataset_text, models_text
+from bridge.adapters.opencompass.config_text import config_text, dataset_text
+from bridge.adapters.opencompass.models_text import models_text
 from bridge.backend import Endpoint, EnvSpec, Job, Task
 from bridge.errors import Unsupported
 from bridge.spec import GenerationSpec
