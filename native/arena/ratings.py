@@ -347,7 +347,7 @@ def _counts(rows: Comparisons) -> tuple[Integers, Integers, Integers]:
 
 def _terms(table: _Part, names: Sequence[str], how: RatingSpec) -> tuple[Term, ...]:
     to_points = how.scale / math.log(10)
-    spread = np.sqrt(np.diag(table.beta_cov))[: len(names)]
+    spread = np.sqrt(np.maximum(np.diag(table.beta_cov), 0))[: len(names)]
     return tuple(
         Term(name, float(beta * to_points), None if math.isnan(se) else float(se * to_points))
         for name, beta, se in zip(names, table.beta, spread, strict=True)
