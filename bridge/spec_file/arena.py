@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from bridge.arena_spec import ArenaSpec, check
 from bridge.errors import Problem, SpecError
-from bridge.spec_file import Source, read_document, validated
+from bridge.spec_file import Source, dump_spec, read_document, validated
 from bridge.spec_file.document import Document, Value
 from bridge.spec_file.overrides import apply_override
 from bridge.spec_file.surroundings import take_surroundings
@@ -47,3 +50,16 @@ def _spread(value: Value) -> None:
     """Questions that are just a path become a mapping, so that paths and ``--set`` find their place."""
     if isinstance(value, dict) and isinstance(value.get("questions"), str):
         value["questions"] = {"path": value["questions"]}
+
+
+def arena_yaml(value: Mapping[str, Any], path: Path) -> str:
+    """The spec made of plain values, checked, as YAML; ``path`` is named where it does not fit together."""
+    try:
+        spec = ArenaSpec.model_validate(value)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise SpecError([Problem(str(path), field, str(problem["msg"]), "mend it there and import it again")]) from None
+    if problems := [Problem(str(path), one.field, one.message, one.hint) for one in check(spec)]:
+        raise SpecError(problems)
+    return dump_spec(spec)

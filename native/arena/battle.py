@@ -53,6 +53,8 @@ class Battle:
     model_b: str | None = None
     """Null in single mode."""
     shown_first: Side = "a"
+    order_known: bool = True
+    """False: nobody wrote down which answer was shown first, and ``shown_first`` says nothing."""
     judge: str
     judge_kind: JudgeKind = "llm"
     prompt_sha256: str | None = None

@@ -103,7 +103,7 @@ def _judged(
         pairs=len(before),
         consistency=_share(before == after),
         kappa_orders=cohen(before, after),
-        first_position_share=_share((verdict == first)[settled]),
+        first_position_share=_share((verdict == first)[settled & (first != 0)]),
         longer_share=_share((np.sign(lengths) == verdict)[known]),
         cost=_total(own["cost"]),
         mean_latency_s=_mean(own["latency_s"]),

@@ -68,6 +68,7 @@ def _number(default: float) -> Callable[[Any], Any]:
 
 PLAIN: dict[str, tuple[str, Callable[[Any], Any], type[np.generic]]] = {
     "first": ("shown_first", {"a": 1, "b": -1, None: 1}.__getitem__, np.int8),
+    "order_known": ("order_known", {True: 1, False: 0, None: 1}.__getitem__, np.int8),
     "kind": ("judge_kind", {"llm": 0, "human": 1, "imported": 2, "dry_run": 3, None: 0}.__getitem__, np.int8),
     "verdict": ("verdict", {"a": 1, "tie": 0, "b": -1, None: NO_VERDICT}.__getitem__, np.int8),
     "strength": ("strength", {1: 1, 2: 2, None: 1}.__getitem__, np.int8),
@@ -117,6 +118,7 @@ class _Collector:
             styles = [row.get(f"style_{side}") for row in rows]
             for mark in MARKS:
                 made[f"{mark}_{side}"] = _column(styles, partial(_mark, mark), np.int32)
+        made["first"] *= made.pop("order_known")
         if not all(row.get("model_b") is None or row["model_a"] < row["model_b"] for row in rows):
             raise ValueError
         return made

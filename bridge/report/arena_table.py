@@ -1,0 +1,99 @@
+"""An arena for the terminal: a table for each group of models that can be compared, and one of the judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bridge.report.arena_schema import ArenaJudge, ArenaModel, ArenaReport
+from bridge.report.schema import Report, ResultRow
+from bridge.report.text import visible
+
+
+def arena_tables(report: Report) -> Iterator[RenderableType]:
+    arena = report.arena
+    if arena is None:
+        return
+    if arena.models:
+        for number in range(len(arena.components)):
+            yield _leaderboard([one for one in arena.models if one.component == number], arena)
+    else:
+        yield _scores([row for row in report.results if row.primary])
+    if arena.judges:
+        yield _judges(arena.judges)
+
+
+def _leaderboard(models: Sequence[ArenaModel], arena: ArenaReport) -> Table:
+    alone = len(arena.components) == 1
+    table = _table("" if alone else f"group {models[0].component + 1}: on a scale of its own")
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("model", overflow="fold")
+    for header in ("rating", "95 % interval"):
+        table.add_column(header, justify="right", no_wrap=True)
+    extra = [name for name in ("rating_style", "win_rate") if any(getattr(one, name) is not None for one in models)]
+    for header in (*(name.replace("_", " ") for name in extra), "won", "tied", "lost"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in models:
+        further = [_number(getattr(one, name), percent=name == "win_rate") for name in extra]
+        counts = [f"{count:,}" for count in (one.wins, one.ties, one.losses)]
+        table.add_row(rank_text(one), Text(visible(one.model)), _number(one.rating), range_text(one), *further, *counts)
+    return table
+
+
+def rank_text(one: ArenaModel) -> str:
+    if one.rank is None:
+        return "–"
+    if one.rank_low is None or one.rank_low == one.rank_high:
+        return str(one.rank)
+    return f"{one.rank} ({one.rank_low}–{one.rank_high})"
+
+
+def range_text(one: ArenaModel) -> str:
+    """The interval; of a model that never won or never lost the one side that it has."""
+    if one.ci95 is not None:
+        return f"{one.ci95[0]:.0f} – {one.ci95[1]:.0f}"
+    if one.unbounded == "below":
+        return f"below {one.bound:.0f}" if one.bound is not None else "never won"
+    if one.unbounded == "above":
+        return f"above {one.bound:.0f}" if one.bound is not None else "never lost"
+    return "–"
+
+
+def _scores(rows: Sequence[ResultRow]) -> Table:
+    table = _table("")
+    table.add_column("model", overflow="fold")
+    for header in ("score", "95 % interval", "n", "errors"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in sorted(rows, key=lambda row: -(row.value if row.value is not None else -1e9)):
+        interval = f"{row.ci95[0]:.2f} – {row.ci95[1]:.2f}" if row.ci95 else "–"
+        value = "–" if row.value is None else f"{row.value:.2f}"
+        table.add_row(Text(visible(row.model)), value, interval, f"{row.n:,}", f"{row.n_errors:,}")
+    return table
+
+
+def _judges(judges: Sequence[ArenaJudge]) -> Table:
+    table = _table("judges")
+    table.add_column("judge", overflow="fold")
+    for header in ("calls", "failed", "unparsed", "same after swap", "first", "longer", "with people", "cost"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for one in judges:
+        people = f"{one.with_people.accuracy:.0%} of {one.with_people.n:,}" if one.with_people else "–"
+        shares = [_number(x, percent=True) for x in (one.consistency, one.first_position_share, one.longer_share)]
+        counts = [f"{one.calls:,}", f"{one.failed:,}", f"{one.unparsed:,}"]
+        cost = "–" if one.cost is None else f"${one.cost:,.2f}"
+        table.add_row(Text(visible(one.judge)), *counts, *shares, people, cost)
+    return table
+
+
+def _number(value: float | None, *, percent: bool = False) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if percent else f"{value:.0f}"
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
