@@ -197,7 +197,7 @@ def _annotation(battle: Battle, question: Question, sides: list[str], answers: d
 
 def _answers(folder: ArenaFolder, run: RatingRun) -> dict[str, Answers]:
     return {
-        model: read_answers(path, model, {}) for model in run.models if (path := folder.answers(model)).isfile_name()
+        model: read_answers(path, model, {}) for model in run.models if (path := folder.answers(model)).is_file()
     }
 
 
@@ -222,7 +222,7 @@ def _write_list(output: Path, rows: list[Row]) -> None:
 
 def export(root: Path, run: RatingRun, form: str, output: Path) -> list[str]:
     """Writes a new file or folder; returns what is not in it. Raises OutputError where it is there already."""
-    if output.exists() and (output.isfile_name() or any(output.iterdir())):
+    if output.exists() and (output.is_file() or any(output.iterdir())):
         raise OutputError(f"{output}: is there already; give a new --output")
     try:
         return WRITERS[form][0](ArenaFolder(root), run, output)
