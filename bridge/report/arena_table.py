@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bridge.report.arena_schema import ArenaJudge, ArenaModel, ArenaReport
+from bridge.report.arena_schema import ArenaJudge, ArenaModel
 from bridge.report.schema import Report, ResultRow
 from bridge.report.text import visible
 
@@ -19,17 +19,21 @@ def arena_tables(report: Report) -> Iterator[RenderableType]:
     if arena is None:
         return
     if arena.models:
-        for number in range(len(arena.components)):
-            yield _leaderboard([one for one in arena.models if one.component == number], arena)
+        groups = [[one for one in arena.models if one.component == at] for at in range(len(arena.components))]
+        joined = [group for group in groups if len(group) > 1]
+        alone = [one for group in groups for one in group if len(group) == 1]
+        for number, group in enumerate(joined, 1):
+            yield _leaderboard(group, f"group {number}: on a scale of its own" if len(joined) > 1 else "")
+        if alone:
+            yield _leaderboard(alone, "never compared with any other model")
     else:
         yield _scores([row for row in report.results if row.primary])
     if arena.judges:
         yield _judges(arena.judges)
 
 
-def _leaderboard(models: Sequence[ArenaModel], arena: ArenaReport) -> Table:
-    alone = len(arena.components) == 1
-    table = _table("" if alone else f"group {models[0].component + 1}: on a scale of its own")
+def _leaderboard(models: Sequence[ArenaModel], title: str) -> Table:
+    table = _table(title)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("model", overflow="fold")
     for header in ("rating", "95 % interval"):

@@ -77,8 +77,8 @@ class Heard:
 def decide(votes: Votes, block: ArenaBlock, judges: Sequence[str] = ()) -> Decisions:
     """``judges``: whose votes count, all where it is empty. Raises OutputError where one call has two verdicts."""
     heard = hear(votes.only(_counted(votes, judges)), block)
-    n_judges = len(judges) or len(np.unique(heard.votes["judge"]))
-    made = _panel(heard.voices, block, block.panel.quorum or n_judges // 2 + 1)
+    # Of whom nobody says that they were to judge everything, one is enough.
+    made = _panel(heard.voices, block, block.panel.quorum or (len(judges) // 2 + 1 if judges else 1))
     about = _about(heard.votes, heard.comparison)
     return Decisions(dict(votes.names), {**about, **made}, heard.superseded, heard.stale)
 
