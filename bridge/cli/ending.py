@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import ParamSpec
@@ -15,6 +16,8 @@ from bridge.errors import BridgeError, SpecError
 P = ParamSpec("P")
 
 MOST_PROBLEMS = 40
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+SHORTEST_SECRET = 8
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -67,9 +70,17 @@ def tell(error: BaseException) -> None:
     if os.environ.get("BRIDGE_DEBUG"):
         import traceback
 
-        traceback.print_exception(error)
+        print(without_secrets("".join(traceback.format_exception(error))), file=sys.stderr)
     for line in messages(error):
-        print(f"bridge: {line}", file=sys.stderr)
+        print(f"bridge: {without_secrets(line)}", file=sys.stderr)
+
+
+def without_secrets(text: str) -> str:
+    """``text`` with the name in place of the value of every variable that holds a key, as its name says."""
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST_SECRET and SECRET.search(name):
+            text = text.replace(value, f"${{{name}}}")
+    return text
 
 
 def _kept(error: BaseException) -> str:
@@ -79,7 +90,7 @@ def _kept(error: BaseException) -> str:
 
     try:
         with tempfile.NamedTemporaryFile("w", prefix="bridge-", suffix=".log", delete=False, encoding="utf-8") as file:
-            file.writelines(traceback.format_exception(error))
+            file.write(without_secrets("".join(traceback.format_exception(error))))
             return file.name
     except OSError:
         return "nowhere, for want of a folder to write to: use --debug"
