@@ -22,17 +22,10 @@ from typing import BinaryIO
 from bridge.backend import EnvSpec
 from bridge.env_build import Environment, build, run_check
 from bridge.errors import EnvError
+from bridge.home import home as home
 
 LOCK_POLL_S = 0.2
 Progress = Callable[[str], None]
-
-
-def home() -> Path:
-    """``BRIDGE_HOME``, or the default."""
-    if given := os.environ.get("BRIDGE_HOME"):
-        return Path(given).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "evalbridge"
 
 
 def lock_sha256(spec: EnvSpec) -> str | None:

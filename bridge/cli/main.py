@@ -25,6 +25,7 @@ VERBS = {
     "env": Verb("bridge.cli.env", "Build, list, check and remove environments."),
     "report": Verb("bridge.cli.report", "Make the report of a run again from its folder."),
     "verify": Verb("bridge.cli.verify", "Check that a run's folder is whole and unchanged."),
+    "view": Verb("bridge.cli.view", "Look at runs in a browser: scores, samples, comparisons."),
     "compare": Verb("bridge.cli.compare", "Compare runs sample by sample."),
     "gate": Verb("bridge.cli.gate", "Decide by a policy whether a candidate may pass."),
     "finetuned": Verb("bridge.cli.finetuned", "Evaluate what was just fine-tuned against its base."),

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from bridge.finetuned.schema import Curve, Finetuned, Point
 from bridge.report.compare_html import comparison_html
 from bridge.report.compare_words import value_words
-from bridge.report.html import asset, content_policy
+from bridge.report.templating import asset, content_policy
 
 WIDTH, HEIGHT = 640.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 16.0, 12.0, 28.0

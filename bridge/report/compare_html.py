@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from bridge.report import compare_words
 from bridge.report.compare_schema import Against, Comparison, DatasetComparison, PartDifference
-from bridge.report.html import asset, environment
 from bridge.report.plot import MARGIN, WIDTH
+from bridge.report.templating import asset, environment
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,13 @@ class Chart:
     datasets: tuple[DatasetComparison, ...]
 
 
-def comparison_html(comparison: Comparison) -> str:
+def comparison_html(comparison: Comparison, language: str = "en") -> str:
     style = asset("style.css") + asset("compare.css")
     return (
-        environment()
+        environment(language)
         .get_template("compare.html")
         .render(
+            language=language,
             comparison=comparison,
             words=compare_words,
             charts=charts,

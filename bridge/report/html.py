@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import orjson
 from markupsafe import Markup
 
 from bridge.report.embed import Embedded, embedded
 from bridge.report.language import translator
-from bridge.report.numbers import duration_text, interval_text, value_text
+from bridge.report.numbers import duration_text
 from bridge.report.overview import duration_s, headline, is_overall, primary_rows
-from bridge.report.plot import Axis, axis_for, axis_key, bar
 from bridge.report.scatter import Scatter, scatter
 from bridge.report.schema import ErrorKind, Report, ResultRow
 from bridge.report.sections import sections_of
+from bridge.report.templating import asset, charts, content_policy, environment
 from bridge.report.text import visible, well_formed
 
-TEMPLATES = "bridge.report.templates"
 # What could end the script element, or a line inside it, stands as an escape sequence: the same JSON, harmless in HTML.
 HARMFUL = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 PROVENANCE = ("backend version", "environment lock", "source", "samples")
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Rows that share an axis."""
-
-    axis: Axis
-    rows: tuple[ResultRow, ...]
 
 
 @dataclass(frozen=True)
@@ -66,15 +52,17 @@ class Setting:
         return self.name not in PROVENANCE and len(set(self.values)) > 1
 
 
-def render_html(report: Report, root: Path) -> str:
-    """The page; ``root`` is the run's folder, whose samples are put in."""
+def render_html(report: Report, root: Path, language: str = "en", home: str = "") -> str:
+    """The page; ``root`` is the run's folder, whose samples are put in, ``home`` a file to lead back to."""
     samples = embedded(report, root)
     style, script = asset("style.css"), asset("report.js")
     return (
-        environment()
+        environment(language)
         .get_template("report.html")
         .render(
-            **report_context(report, root),
+            **report_context(report, root, language),
+            language=language,
+            home=home,
             embedded=samples,
             data=Markup(script_json(_page_data(report, samples))),
             style=Markup(style),
@@ -102,34 +90,6 @@ def report_context(report: Report, root: Path, language: str = "en") -> dict[str
     }
 
 
-@cache
-def environment(language: str = "en") -> jinja2.Environment:
-    """Templates with everything escaped; an undefined name is an error."""
-    env = jinja2.Environment(
-        loader=jinja2.PackageLoader("bridge.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters.update(plain=visible, value=value_text, interval=interval_text, by_axis=charts)
-    env.globals.update(bar=bar, _=translator(language))
-    return env
-
-
-@cache
-def asset(name: str) -> str:
-    return files(TEMPLATES).joinpath(name).read_text(encoding="utf-8")
-
-
-def content_policy(style: str, script: str) -> str:
-    """Nothing is loaded or sent, and nothing runs but the one style and the one script that are in the file."""
-    return (
-        f"default-src 'none'; script-src '{_source_hash(script)}'; style-src '{_source_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def script_json(value: object) -> str:
     """JSON that can stand inside a script element, whatever text is in it."""
     try:
@@ -139,14 +99,6 @@ def script_json(value: object) -> str:
     for char, code in HARMFUL.items():
         text = text.replace(char, code)
     return text
-
-
-def charts(rows: Sequence[ResultRow]) -> list[Chart]:
-    """The rows by axis: fractions together, each kind of rating together."""
-    grouped: dict[object, list[ResultRow]] = {}
-    for row in rows:
-        grouped.setdefault(axis_key(row), []).append(row)
-    return [Chart(axis_for(group), tuple(group)) for group in grouped.values()]
 
 
 def dataset_sections(report: Report, root: Path) -> list[DatasetSection]:
@@ -226,7 +178,3 @@ def _page_data(report: Report, samples: Embedded) -> dict[str, Any]:
         "manyModels": len({column.row.model for column in samples.columns}) > 1,
         "samples": samples.samples,
     }
-
-
-def _source_hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
+from typing import Protocol
 
-from bridge.report.schema import ResultRow
+
+class Measured(Protocol):
+    """The fields of a ``ResultRow`` that are drawn."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def ci95(self) -> tuple[float, float] | None: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def min_value(self) -> float | None: ...
+    @property
+    def max_value(self) -> float | None: ...
+
 
 WIDTH = 280.0
 """Of every plot, in the units of its SVG."""
@@ -36,12 +51,12 @@ class Bar:
     high: float | None
 
 
-def axis_key(row: ResultRow) -> tuple[str, float | None, float | None]:
+def axis_key(row: Measured) -> tuple[str, float | None, float | None]:
     """Rows with the same key share an axis."""
     return row.unit, row.min_value, row.max_value
 
 
-def axis_for(rows: Sequence[ResultRow]) -> Axis:
+def axis_for(rows: Sequence[Measured]) -> Axis:
     """One axis for rows of one unit: the metric's bounds, or where it has none, round numbers around the values."""
     unit, low, high = axis_key(rows[0])
     seen = [value for row in rows for value in (row.value, *(row.ci95 or ())) if value is not None] or [0.0, 1.0]
@@ -54,7 +69,7 @@ def axis_for(rows: Sequence[ResultRow]) -> Axis:
     return Axis(low, high, tuple((axis.x(value), _tick(value, unit)) for value in at), unit)
 
 
-def bar(row: ResultRow, axis: Axis) -> Bar | None:
+def bar(row: Measured, axis: Axis) -> Bar | None:
     """The row's bar; None where it has no value."""
     if row.value is None:
         return None

@@ -15,9 +15,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bridge.report.schema import Report, ResultRow
+if TYPE_CHECKING:
+    from bridge.report.schema import Report, ResultRow
 
 VERSION = "1"
 RIGHT, WRONG, BETWEEN, SCORED, ERROR = range(5)

@@ -8,7 +8,7 @@ import jinja2
 import pytest
 from fakes import make_report, make_row
 
-from bridge.report import html, sections
+from bridge.report import html, sections, templating
 from bridge.report.html import render_html
 from bridge.report.schema import Report
 from bridge.report.sections import Section, all_sections, sections_of
@@ -25,11 +25,11 @@ TOURNAMENT = Section("tournament", "Tournament", "_tournament.html", lambda repo
 def with_tournament(monkeypatch: pytest.MonkeyPatch) -> None:
     """One more section, whose template is given here."""
     monkeypatch.setattr(sections, "all_sections", lambda: (TOURNAMENT,))
-    own = html.environment.__wrapped__()
+    own = templating.environment.__wrapped__()
     own.loader = jinja2.ChoiceLoader(
         [jinja2.DictLoader({"_tournament.html": "<p>won by {{ content }}</p>"}), own.loader]
     )
-    monkeypatch.setattr(html, "environment", lambda: own)
+    monkeypatch.setattr(html, "environment", lambda language: own)
 
 
 @pytest.mark.usefixtures("with_tournament")
@@ -47,5 +47,5 @@ def test_and_not_where_it_does_not(tmp_path: Path) -> None:
 
 
 def test_every_place_has_a_section_with_a_template() -> None:
-    names = html.environment().list_templates()
+    names = templating.environment().list_templates()
     assert all(section.template in names and section.template.startswith("_") for section in all_sections())
