@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -118,6 +118,7 @@ class Stages:
                     if judging.not_begun:
                         self._out_of_money(len(judging.not_begun))
                         break
+        self._not_answered(done.values())
 
     def _recorded_answers(self, model: str) -> Answers:
         path = self.folder.answers(model)
@@ -212,6 +213,19 @@ class Stages:
         first, _, rest = str(error).partition("\n")
         self.errors.append(ReportError(kind=kind, message=first, hint=rest, model=model))
 
+    def _not_answered(self, rows: Iterable[Battle]) -> None:
+        """Calls that failed, judge by judge; what that leaves undecided is told with the ratings."""
+        by_judge: dict[str, list[Battle]] = {}
+        for row in rows:
+            by_judge.setdefault(row.judge, []).append(row)
+        for judge, own in by_judge.items():
+            failed = [row.error.message for row in own if row.error is not None and row.error.kind == "failed"]
+            if failed:
+                what = f"judge {judge}: {len(failed)} of {len(own)} calls were not answered, the last: {failed[-1]}"
+                hint = "run the same command again: only these are asked"
+                error = ReportError(kind=ErrorKind.UNANSWERED, message=what, hint=hint, count=len(failed), model=judge)
+                self.errors.append(error)
+
     def unanswered(self, reason: str, model: str) -> None:
         self.errors.append(ReportError(kind=ErrorKind.UNANSWERED, message=reason, model=model))
 
@@ -240,7 +254,6 @@ class _Clients:
                 self._open[name] = await self.stack.enter_async_context(way)
             except BridgeError as error:
                 self._open[name] = str(error).partition("\n")[0]
-                stages.unanswered(f"judge {name}: {self._open[name]}", name)
         return self._open[name]
 
 
