@@ -324,6 +324,11 @@ def _row(raw: dict[str, Any], samples: dict[str, str]) -> ResultRow:
 
 
 def _usage(found: dict[str, Any]) -> Usage:
-    points = found.get("points", ())
-    sent, good = (sum(point["counts"][name] for point in points) for name in ("sent", "good"))
-    return Usage(requests=sent, failed=sent - good)
+    names = ("sent", "good", "prompt_tokens", "completion_tokens")
+    total = {name: sum(point["counts"][name] for point in found.get("points", ())) for name in names}
+    return Usage(
+        requests=total["sent"],
+        failed=total["sent"] - total["good"],
+        prompt_tokens=total["prompt_tokens"],
+        completion_tokens=total["completion_tokens"],
+    )

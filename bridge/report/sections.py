@@ -16,7 +16,7 @@ from typing import Any
 
 from bridge.report.schema import Report
 
-PLACES: tuple[str, ...] = ()
+PLACES: tuple[str, ...] = ("bridge.report.perf_section:SECTION",)
 """``module:attr`` of every section, in the order of the page; loaded when a page is rendered."""
 
 

@@ -63,7 +63,7 @@ def check() -> list[Checked]:
 @contextmanager
 def stand_in(*arguments: str) -> Iterator[str]:
     """A stand-in in a process of its own; its URL."""
-    argv = [sys.executable, "-m", "bridge.native.perf.stand_in", *arguments]
+    argv = [sys.executable, "-m", "bridge.native.perf.steady", *arguments]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -14,6 +14,7 @@ DATASET = "perf"
 LATENCIES = (*TIMED, "itl")
 RATES = ("req_s", "output_tok_s", "total_tok_s", "req_s.wall", "output_tok_s.wall", "goodput_per_s")
 SHARES = ("goodput", "error_share", "client.coalesced", "client.cpu")
+PLAIN_COUNTS = ("sent", "good", "prompt_tokens", "completion_tokens")
 SECONDS = ("client.late.p99", "client.lag.p99", "client.send_late.p99")
 HIGHER_IS_BETTER = (*RATES, "goodput")
 
@@ -79,7 +80,7 @@ def _rows(job: PerfJob, point: Summary, subset: str | None) -> Iterator[dict[str
         "workers": point["workers"],
         "window_s": round(point["window"][1] - point["window"][0], 4) if point["window"] else None,
         **({"server": "falls behind"} if point["server_saturated"] else {}),
-        **{name: count for name, count in point["counts"].items() if count and name not in ("sent", "good")},
+        **{name: count for name, count in point["counts"].items() if count and name not in PLAIN_COUNTS},
     }
     failed = point["counts"]["sent"] - point["counts"]["good"]
     status, reason = _status(point)

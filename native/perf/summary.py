@@ -147,6 +147,8 @@ def _counts(columns: Columns, noticed: Noticed) -> dict[str, int]:
         "fresh_tries": columns.fresh_tries,
         "retry_after": columns.retry_after,
         "no_done": columns.not_done,
+        "prompt_tokens": int(np.nansum(columns.prompt_tokens)),
+        "completion_tokens": int(np.nansum(columns.tokens)),
         "cached_tokens": columns.cached_tokens,
         "short": columns.errors.get("short", 0),
         "clock_steps": max((one["clock_steps"] for one in noticed), default=0),
