@@ -20,6 +20,7 @@ from bridge.endpoint.request import Request
 from bridge.endpoint.sse import Assembly, events
 from bridge.endpoint.traffic import Record, StoreError
 from bridge.endpoint.transport import Response, Transport
+from bridge.endpoint.under_way import UnderWay
 from bridge.endpoint.verdict import TryFailed, read_answer
 
 __all__ = ["Answer", "Client", "EndpointDown", "RequestFailed"]
@@ -58,6 +59,7 @@ class Client:
         self._store = store
         self._slots = asyncio.Semaphore(concurrency)
         self._max_retries = max_retries
+        self._under_way = UnderWay()
         self._rename = {name: served for name, served in (rename or {}).items() if name != served}
         self._breaker = Breaker(shown_url or self._transport.where, self._probe)
 
@@ -84,9 +86,9 @@ class Client:
     async def ask(self, path: str, body: dict[str, Any], *, job: str, repeat: int = 0) -> Answer:
         """Posts ``body`` to ``path`` (``/chat/completions`` or ``/completions``) below the base URL.
 
-        The answer comes from the cache where it is there, and is on disk before it is returned. Of a sampling request
-        (temperature not 0, or n > 1) each ``repeat`` is an answer of its own; a greedy one has one answer.
-        ``body`` may not ask for a stream.
+        The answer comes from the cache where it is there, and is on disk before it is returned; of equal requests at
+        the same time one is sent. Of a sampling request (temperature not 0, or n > 1) each ``repeat`` is an answer of
+        its own; a greedy one has one answer. ``body`` may not ask for a stream.
 
         Raises ``RequestFailed`` where it finally failed, ``EndpointDown`` where the server is gone (or went while this
         waited), ``StoreError`` where the answer could not be written down.
@@ -94,6 +96,19 @@ class Client:
         if body.get("stream"):
             raise ValueError("ask() returns whole answers: leave 'stream' out of the body")
         request = Request(path, body, job, request_key(self.upstream, path, body, repeat))
+        if self._store is None:
+            return await self.fetch(request)
+        try:
+            shared = await self._under_way.of(request.key)
+        except (RequestFailed, EndpointDown) as failure:
+            self.note_failed(request, failure)
+            raise
+        if shared is not None:
+            self.note_shared(request, shared)
+            return Answer(shared.status, shared.body, 0, True, shared.latency_s, shared.json)
+        return await self._under_way.first(request.key, lambda: self._found_or_fetched(request))
+
+    async def _found_or_fetched(self, request: Request) -> Answer:
         return self.find(request) or await self.fetch(request)
 
     def find(self, request: Request) -> Answer | None:

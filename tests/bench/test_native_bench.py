@@ -16,6 +16,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -115,10 +116,15 @@ def test_time_to_the_first_request(tmp_path: Path) -> None:
 def test_five_per_cent_of_errors(tmp_path: Path) -> None:
     write_mcq(tmp_path / "data" / "bank_val.jsonl", ROWS)
     dataset = {"name": "general_mcq", "path": str(tmp_path / "data")}
-    for fail in (0.0, 0.05):
-        with mock(0.05, fail) as url:
-            seen = run_native(dataset, url, 64, tmp_path / f"run{fail}", ROWS)
+    rates: dict[float, list[float]] = {0.0: [], 0.05: []}
+    for turn in range(5):
+        for fail, seen_rates in rates.items():
+            with mock(0.05, fail) as url:
+                seen = run_native(dataset, url, 64, tmp_path / f"run{fail}-{turn}", ROWS)
+            seen_rates.append(seen.rate)
             print(f"\n{fail:4.0%} errors: {seen.line('native', ROWS)}", end="")
+    clean, faulty = (median(seen_rates) for seen_rates in rates.values())
+    print(f"\n5 % of errors cost {1 - faulty / clean:.1%} of the rows per second (medians of five, in turn)")
 
 
 def compare(dataset: dict[str, Any], rows: int, in_flight: int, tmp_path: Path, *, latency_s: float) -> None:

@@ -5,15 +5,20 @@ from email.utils import formatdate
 
 import pytest
 
-from bridge.endpoint.backoff import FIRST_S, LONGEST_RETRY_AFTER_S, LONGEST_S, retry_after_s, wait_s
+from bridge.endpoint.backoff import FIRST_S, GROWTH, LONGEST_RETRY_AFTER_S, LONGEST_S, retry_after_s, wait_s
 
 
 @pytest.mark.parametrize("tries", range(1, 12))
 def test_the_wait_grows_and_is_spread_over_its_whole_range(tries: int) -> None:
-    longest = min(LONGEST_S, FIRST_S * 2 ** (tries - 1))
+    longest = min(LONGEST_S, FIRST_S * GROWTH ** (tries - 1))
     waits = [wait_s(tries, None) for _ in range(400)]
     assert 0 <= min(waits) < longest * 0.1
     assert longest * 0.9 < max(waits) <= longest
+
+
+def test_a_server_that_restarts_is_waited_for() -> None:
+    """Six retries are the default: their longest waits, of which half is to be expected, are those of a restart."""
+    assert sum(min(LONGEST_S, FIRST_S * GROWTH**at) for at in range(6)) > 30
 
 
 def test_many_tries_do_not_overflow() -> None:

@@ -259,3 +259,16 @@ async def test_thinking_is_cut_off_or_kept(native_run, task, mcq, options, extra
     assert sample.extracted == extracted
     assert result.rows[0].settings.get("thinking") == settings
     assert sample.response == "<think>ANSWER: B</think>No idea."
+
+
+async def test_rows_that_are_the_same_are_asked_once_and_recorded_each(
+    native_run, task, tmp_path: Path, write_jsonl
+) -> None:
+    row = {"question": "Which?", "A": "x", "B": "y", "answer": "B"}
+    write_jsonl(tmp_path / "q" / "bank_val.jsonl", [{**row, "id": str(at)} for at in range(40)])
+    given = task({"name": "general_mcq", "path": str(tmp_path / "q")}, concurrency=16)
+    async with FaultServer(answer=always_b, default=Fault(latency_s=0.1)) as server:
+        assert await native_run.run(given, server.base_url) == 0
+        assert len(server.journal) == 1
+    (result,) = native_run.collect(given)
+    assert (result.rows[0].value, result.rows[0].n) == (1.0, 40)
