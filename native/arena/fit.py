@@ -17,6 +17,8 @@ from bridge.native.arena.comparisons import Floats, Integers
 Ties = Literal["half", "davidson"]
 TOLERANCE = 1e-10
 LIMIT = 200
+SINGULAR = 1e12
+"""Condition of the information beyond which a covariate is a sum of the models' own columns."""
 LONGEST_STEP = 1.0
 """Newton on a logistic curve overshoots from afar; so far it may go at once."""
 
@@ -72,7 +74,7 @@ def fit(rows: Rows, *, ties: Ties = "half", ridge: float = 0.0) -> Fit:
         slopes = row_slopes(rows, at, ties)
         penalty = _penalty(rows, ridge, size)
         gradient = summed(rows, slopes, ties) - penalty * at
-        inverse = _inverse(information(rows, slopes, ties) + np.diag(penalty), rows.m)
+        inverse = _inverse(information(rows, slopes, ties), np.diag(penalty), rows.m)
         step = inverse @ gradient
         longest = float(np.abs(step).max(initial=0.0))
         at = at + step * min(1.0, LONGEST_STEP / longest if longest else 1.0)
@@ -135,14 +137,13 @@ def _penalty(rows: Rows, ridge: float, size: int) -> Floats:
     return penalty
 
 
-def _inverse(found: Floats, m: int) -> Floats:
+def _inverse(found: Floats, penalty: Floats, m: int) -> Floats:
     """Inverted on the space where θ sums to zero. A pseudo-inverse would take the rounded zero for a small number."""
     flat = np.zeros(found.shape)
     flat[:m, :m] = 1.0 / m
-    try:
-        return np.asarray(np.linalg.inv(found + flat) - flat)
-    except np.linalg.LinAlgError:
-        raise OutputError("the ratings have no single best value: a style term is the same in every battle") from None
+    if found.shape[0] > m and np.linalg.cond(found + flat) > SINGULAR:
+        raise OutputError("a style term, or the first position, cannot be told from the models themselves")
+    return np.asarray(np.linalg.inv(found + penalty + flat) - flat)
 
 
 def _sigmoid(d: Floats) -> Floats:

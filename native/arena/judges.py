@@ -43,7 +43,7 @@ class Judged:
     consistency: float | None
     kappa_orders: float | None
     first_position_share: float | None
-    """Of verdicts that are no ties, those for the answer that was shown first."""
+    """Of verdicts that are no ties, on pairs of models shown both ways round, those for the answer shown first."""
     longer_share: float | None
     """Of verdicts that are no ties, on answers of different lengths, those for the longer one."""
     cost: float | None
@@ -87,6 +87,7 @@ def _judged(
     verdict, first = votes["verdict"].astype(np.int64), votes["first"].astype(np.int64)
     settled = np.abs(verdict) == 1
     lengths = votes["len_a"].astype(np.int64) - votes["len_b"]
+    turned = settled & _turned(votes)
     known = settled & (votes["len_a"] != NONE) & (votes["len_b"] != NONE) & (lengths != 0)
     before, after = _both_orders(votes, comparison)
     said = verdict[verdict != NO_VERDICT]
@@ -103,12 +104,20 @@ def _judged(
         pairs=len(before),
         consistency=_share(before == after),
         kappa_orders=cohen(before, after),
-        first_position_share=_share((verdict == first)[settled & (first != 0)]),
+        first_position_share=_share((verdict == first)[turned]),
         longer_share=_share((np.sign(lengths) == verdict)[known]),
         cost=_total(own["cost"]),
         mean_latency_s=_mean(own["latency_s"]),
         with_people=_agreement(told, people) if own["kind"][0] != HUMAN else None,
     )
+
+
+def _turned(votes: Votes) -> Column:
+    """Rows of pairs of models of which each was shown first at times: else place and model cannot be told apart."""
+    m, first = len(votes.names["model"]), votes["first"]
+    _, pair = np.unique(votes["model_a"].astype(np.int64) * m + votes["model_b"], return_inverse=True)
+    ways = [np.bincount(pair, first == side) > 0 for side in (1, -1)]
+    return np.asarray((ways[0] & ways[1])[pair] & (first != 0)) if len(pair) else np.zeros(0, np.bool_)
 
 
 def _both_orders(votes: Votes, comparison: Column) -> tuple[Column, Column]:

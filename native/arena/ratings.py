@@ -15,7 +15,7 @@ from bridge.native.arena.bootstrap import bootstrap
 from bridge.native.arena.clusters import Clusters, clusters, covariance
 from bridge.native.arena.comparisons import STYLES, Comparisons, Floats, Integers
 from bridge.native.arena.components import Component, Unbounded, components
-from bridge.native.arena.fit import Fit, Rows, fit
+from bridge.native.arena.fit import Fit, Rows, Ties, fit
 from bridge.native.arena.ranks import place_ranges, places
 from bridge.native.arena.unbounded import PRIOR, bound, placed, wins_table
 from bridge.report.distributions import t_quantile
@@ -182,7 +182,10 @@ def _fitted(groups: Clusters, how: RatingSpec) -> Fit:
     rows = groups.totals
     if isinstance(how.prior, float) and how.prior > 0:
         rows = _with_prior(rows, how.prior)
-    return fit(rows, ties=how.ties, ridge=RIDGE if rows.x.shape[1] else 0.0)
+    tied = rows.weight[rows.outcome == 0.5].sum()
+    # Without a tie, or with nothing but ties, ν has no finite value.
+    ties: Ties = how.ties if 0 < tied < rows.weight.sum() else "half"
+    return fit(rows, ties=ties, ridge=RIDGE if rows.x.shape[1] else 0.0)
 
 
 def _with_prior(rows: Rows, prior: float) -> Rows:
