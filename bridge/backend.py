@@ -47,6 +47,7 @@ class Feature(StrEnum):
     SCORING = "scoring"
     """By likelihood."""
     LOCAL = "model.local"
+    SANDBOX = "sandbox"
 
 
 class Level(StrEnum):
@@ -169,6 +170,10 @@ class Job:
     pass_env: tuple[str, ...] = ()
     """Variables handed through from bridge's own environment (those that hold keys)."""
     timeout_s: float | None = None
+    runs: Literal["nothing", "data", "model output"] = "nothing"
+    """What it runs as code that nobody has read: then it is started in a sandbox (``confine``)."""
+    confines: tuple[str, ...] = ()
+    """Datasets whose code it runs in sandboxes of its own; the job itself needs none."""
     keep: tuple[str, ...] = ()
     """Files and folders that a job started again goes on from; everything else in its folder is cleared first."""
 
@@ -192,6 +197,8 @@ class Outcome(BaseModel):
     started_at: str = ""
     duration_s: float = 0.0
     failed_marker: str = ""
+    sandbox: Literal["", "bubblewrap", "none"] = ""
+    """What it ran in; ``none``: it ran foreign code without one; empty: it needed none."""
     log_tail: tuple[str, ...] = ()
 
 
@@ -285,6 +292,7 @@ def features_used(task: Task) -> dict[Feature, list[str]]:
             used.setdefault(feature, []).append(where)
 
     spec = task.spec
+    use(Feature.SANDBOX, "sandbox", spec.sandbox or None)
     use(Feature.JUDGE, "judge", spec.judge)
     use(Feature.JUDGE_GENERATION, "judge.generation", spec.judge and spec.judge.generation)
     use(Feature.JUDGES, "judges", spec.judges)

@@ -111,7 +111,8 @@ class Collection:
 
     def _collect(self, planned: PlannedTask, job: Job, outcome: Outcome) -> list[BenchmarkResult]:
         mine = tuple(dataset for dataset in planned.task.datasets if dataset.id in job.datasets)
-        return planned.backend.collect(outcome, replace(planned.task, datasets=mine))
+        results = planned.backend.collect(outcome, replace(planned.task, datasets=mine))
+        return [_with_sandbox(result, job, outcome) for result in results]
 
     def _unanswered(self, one: Executed) -> Iterator[ReportError]:
         """Why requests of a foreign job were not answered: the gateway knows, whatever the framework says."""
@@ -133,6 +134,26 @@ class Collection:
             return result
         relative = str(path.relative_to(into.root))
         return replace(result, rows=tuple(row.model_copy(update={"samples": relative}) for row in result.rows))
+
+
+def _with_sandbox(result: BenchmarkResult, job: Job, outcome: Outcome) -> BenchmarkResult:
+    """What foreign code ran in is a setting of the result; that it ran without a sandbox is said aloud."""
+    if not outcome.sandbox or (job.confines and result.dataset not in job.confines):
+        return result
+    rows = [row.model_copy(update={"settings": {**row.settings, "sandbox": outcome.sandbox}}) for row in result.rows]
+    errors = result.errors
+    if outcome.sandbox == "none":
+        what = "that the model wrote" if job.runs == "model output" else "that may stand in the data"
+        told = ReportError(
+            kind=ErrorKind.WARNING,
+            message=f"code {what} was run without a sandbox",
+            hint="bridge doctor says what a sandbox needs",
+            model=outcome.model,
+            backend=outcome.backend,
+            dataset=result.dataset,
+        )
+        errors = (*errors, told)
+    return replace(result, rows=tuple(rows), errors=errors)
 
 
 def job_folder(rundir: RunDir, planned: PlannedTask, job_id: str) -> Path:

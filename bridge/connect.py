@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from bridge.backend import Backend, Endpoint
@@ -16,9 +18,13 @@ from bridge.endpoint.gateway import Gateway
 from bridge.launch import StopSignal
 from bridge.progress import Watcher
 from bridge.rundir import RunDir
+from bridge.sandbox.room import Door
 from bridge.serve import Served
 from bridge.serve.abilities import Way
 from bridge.spec import ModelSpec, TaskSpec
+
+_LONGEST_FOLDER = 70
+"""The path of a Unix socket may have about a hundred bytes."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Connection:
     served: Served
     gateway: Gateway | None
     """None where every backend that asks this model is native."""
+    door: Door | None = None
+    """The gateway, for jobs that have no network."""
     likelihood: Way | Literal[""] = ""
     """How the server tells the log-probabilities of a prompt, where that has been found out."""
 
@@ -75,8 +83,9 @@ async def connect(
             if not gateway_concurrency:
                 yield Connection(model, served, None)
                 return
-            async with _gateway(model, spec, rundir, served, stop, gateway_concurrency, failed_marker, warn) as way:
-                yield Connection(model, served, way)
+            opening = _gateway(model, spec, rundir, served, stop, gateway_concurrency, failed_marker, warn)
+            async with opening as way, _door(way) as door:
+                yield Connection(model, served, way, door)
 
 
 @asynccontextmanager
@@ -106,6 +115,16 @@ async def _gateway(
         async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:
             with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
                 yield gateway
+
+
+@asynccontextmanager
+async def _door(gateway: Gateway) -> AsyncIterator[Door]:
+    """A Unix socket that leads to the gateway, in a folder of the user's alone."""
+    long = len(tempfile.gettempdir()) > _LONGEST_FOLDER
+    with tempfile.TemporaryDirectory(prefix="bridge-", dir="/tmp" if long else None) as folder:
+        door = Door(Path(folder) / "gateway", gateway.port)
+        await gateway.listen_at(door.socket)
+        yield door
 
 
 @contextmanager

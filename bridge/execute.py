@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from bridge.backend import EnvSpec, Job
 from bridge.collect import Executed, job_folder, traffic_name
+from bridge.confine import confinement, room_of
 from bridge.connect import Connection, connect, forward
 from bridge.endpoint.traffic import judge_traffic
 from bridge.envs import ensure
@@ -21,6 +22,7 @@ from bridge.plan import Plan, PlannedTask
 from bridge.progress import Watcher
 from bridge.report.schema import ErrorKind, ModelInfo, ReportError
 from bridge.rundir import RunDir
+from bridge.sandbox.room import Door
 from bridge.serve import LOCAL_ENV, Served, environment_of, not_served, serve_together, together
 from bridge.serve.abilities import likelihood_way
 from bridge.spec import ModelSpec
@@ -246,6 +248,8 @@ class Execution:
                 job_digest=digest(dry),
                 stop=stop,
                 failed_marker=self.failed_marker,
+                confined=confinement(job, planned.task),
+                room=room_of(job, planned.task, folder, python, _doors(connection, *judges)),
             )
         self.executed.append(Executed(planned, job, outcome))
 
@@ -282,6 +286,10 @@ class Execution:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+
+
+def _doors(*connections: Connection) -> tuple[Door, ...]:
+    return tuple(connection.door for connection in connections if connection.door is not None)
 
 
 @contextmanager

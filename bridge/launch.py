@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.backend import Job, Outcome
+from bridge.confine import Confinement, environment
 from bridge.errors import OutputError
 from bridge.process import ProcessExit, clean_env, run_process
 from bridge.rundir import write_atomic
+from bridge.sandbox.room import Room, command
 
 LOG = "log.txt"
 OUTCOME = "outcome.json"
@@ -43,21 +45,35 @@ def digest(job: Job) -> str:
 
 
 async def launch(
-    job: Job, *, model: str, python: Path, folder: Path, job_digest: str, stop: StopSignal, failed_marker: str
+    job: Job,
+    *,
+    model: str,
+    python: Path,
+    folder: Path,
+    job_digest: str,
+    stop: StopSignal,
+    failed_marker: str,
+    confined: Confinement = "",
+    room: Room | None = None,
 ) -> Outcome:
-    """Runs the job to its end. Never raises for what the job does: the outcome says it."""
+    """Runs the job to its end, in the room where there is one. Never raises for what it does: the outcome says it."""
     _prepare(job, folder, job_digest)
     started = datetime.now(UTC)
+    argv = [str(python) if part == "python" and not index else part for index, part in enumerate(job.argv)]
     ended = await run_process(
-        [str(python) if part == "python" and not index else part for index, part in enumerate(job.argv)],
+        argv if room is None else command(room, argv),
         cwd=folder,
-        env=clean_env(job.env, job.pass_env),
+        env=clean_env(job.env, job.pass_env) | environment(job, confined),
         log=folder / LOG,
         timeout_s=job.timeout_s,
         stop=stop.event,
     )
     outcome = _outcome(job, model, folder, ended, stop).model_copy(
-        update={"started_at": started.isoformat(timespec="seconds"), "failed_marker": failed_marker}
+        update={
+            "started_at": started.isoformat(timespec="seconds"),
+            "failed_marker": failed_marker,
+            "sandbox": confined,
+        }
     )
     write_atomic(folder / OUTCOME, outcome.model_dump_json(indent=2))
     return outcome

@@ -21,10 +21,16 @@ from bridge.spec_file.perf import is_perf_spec
 
 
 def run(
-    spec: TaskSpec, *, output: Path | None = None, watcher: Watcher | None = None, argv: Sequence[str] = ()
+    spec: TaskSpec,
+    *,
+    output: Path | None = None,
+    watcher: Watcher | None = None,
+    argv: Sequence[str] = (),
+    unsafe: bool = False,
 ) -> Report:
     """Runs the spec and returns the report, which is also in the run directory.
 
+    ``unsafe``: code that a model writes may run without a sandbox where there is none.
     The same spec into the same ``output`` goes on where it stopped and asks only what was not answered. Raises
     SpecError before anything starts and OutputError where the run directory cannot be used; whatever else fails is
     in the report: see ``Report.status``, ``Report.errors`` and ``Report.exit_code``.
@@ -35,14 +41,15 @@ def run(
     from bridge.invocation import clear_about_the_disk, in_a_loop
     from bridge.pipeline import run_plan
 
-    plan = prepare(spec)
+    plan = prepare(spec, unsafe=unsafe)
     with rundir.locked(), clear_about_the_disk(rundir):
         manifest = begin(rundir, plan, dump_spec(spec), argv)
         return in_a_loop(run_plan(plan, rundir, manifest, watcher or Silent()))
 
 
-def prepare(spec: TaskSpec) -> Plan:
-    """The plan, after every check that asks no network and starts nothing. Raises SpecError with all problems."""
+def prepare(spec: TaskSpec, *, unsafe: bool = False) -> Plan:
+    """The plan, after every check that asks no network and starts no job. Raises SpecError with all problems."""
+    from bridge import confine
     from bridge.serve import check as check_model
 
     problems: list[Problem] = []
@@ -56,6 +63,9 @@ def prepare(spec: TaskSpec) -> Plan:
         plan = make_plan(spec)
     except SpecError as error:
         raise SpecError([*problems, *error.problems]) from None
+    if not problems:
+        for planned in plan.of_model(spec.all_models[0]):
+            problems += confine.problems(planned.task, planned.jobs(), unsafe=unsafe)
     if problems:
         raise SpecError(problems)
     return plan

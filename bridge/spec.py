@@ -23,7 +23,7 @@ _NATIVE_SAMPLING = frozenset(
     {"temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "n", "model", "messages", "stream"}
 )
 
-_HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s"}
+_HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s", "sandbox"}
 
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -315,6 +315,11 @@ class TaskSpec(_Part):
     """How long one answer may take."""
     job_timeout_s: Annotated[float, Field(gt=0)] | None = None
     """Wall-clock limit of each job; default: none."""
+    sandbox: bool | None = None
+    """`true`: every job runs in a sandbox; without it, those that run code which a model wrote or a dataset brings.
+
+    With `false` such code is refused; `--unsafe` on the command line allows it. See `docs/sandbox.md`.
+    """
     options: dict[str, JsonObject] = Field(default_factory=dict)
     """Settings of one backend by its name, passed on verbatim and recorded: `{opencompass: {…}}`."""
 

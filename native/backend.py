@@ -68,6 +68,7 @@ class NativeBackend:
             Feature.SPLIT: Gap(Level.PARTIAL, "the splits that the benchmark has"),
             Feature.DEFINITION: Gap(Level.PARTIAL, "Python with a BENCHMARK, or YAML"),
             Feature.SCORING: Gap(Level.PARTIAL, "benchmarks whose papers score by likelihood"),
+            Feature.SANDBOX: Gap(Level.NEVER, "it runs each program of a model in a sandbox of its own; the rest asks"),
             Feature.LOCAL: Gap(Level.PARTIAL, "for scoring: loglikelihood; a text model is asked over an API"),
             Feature.JUDGE: Gap(Level.PARTIAL, "for datasets with 'judging'; refused where there is none"),
             Feature.JUDGES: Gap(Level.PARTIAL, "for datasets with 'judging'; refused where there is none"),
@@ -120,6 +121,7 @@ class NativeBackend:
             env[API_KEY_ENV] = endpoint.api_key
         judge_variables, judge_keys = judge_env(task, endpoint) if judged else ({}, [])
         fetched = any(dataset.path is None for dataset in job.datasets)
+        confines = tuple(dataset.id for _, dataset, mark in _known(task) if mark.runs_code)
         return [
             Job(
                 id=NAME,
@@ -135,6 +137,8 @@ class NativeBackend:
                     *(PASS_ENV[options.hub] if fetched else ()),
                 ),
                 timeout_s=task.spec.job_timeout_s,
+                runs="model output" if confines else "nothing",
+                confines=confines,
                 keep=(SAMPLES, STATE_FILE),
             )
         ]

@@ -53,6 +53,7 @@ class OpenCompassBackend:
         Feature.DEFINITION: Gap(Level.NEVER, "only native takes datasets from a file"),
         Feature.SCORING: Gap(Level.NEVER, "its own configurations say how they are scored: native takes this"),
         Feature.LOCAL: Gap(Level.NEVER, "it asks models over an API: take model.deploy"),
+        Feature.SANDBOX: FULL,
         Feature.OPTIONS: Gap(Level.PARTIAL, "data: OpenCompass's data folder; model: further arguments of OpenAISDK"),
     }
 

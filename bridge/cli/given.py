@@ -31,6 +31,10 @@ ApiKeyEnv = Annotated[
     str | None, typer.Option(metavar="VARIABLE", help="Without a spec: the environment variable with the API key.")
 ]
 
+Unsafe = Annotated[
+    bool, typer.Option("--unsafe", help="Run code that a model writes without a sandbox, where there is none.")
+]
+
 
 @dataclass(frozen=True)
 class Given:

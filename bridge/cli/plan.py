@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.ending import ended
-from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile
+from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile, Unsafe
 
 if TYPE_CHECKING:
     from bridge.backend import Job
@@ -27,6 +27,7 @@ def command(
     datasets: Datasets = None,
     limit: Limit = None,
     api_key_env: ApiKeyEnv = None,
+    unsafe: Unsafe = False,
     files: Annotated[bool, typer.Option("--files", help="Print the files' content too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON, files and all.")] = False,
 ) -> None:
@@ -35,7 +36,7 @@ def command(
     from bridge.runs import prepare
 
     with source.places_named():
-        plan = prepare(source.spec)
+        plan = prepare(source.spec, unsafe=unsafe)
         jobs = list(_jobs(plan))
     if as_json:
         print(json.dumps({"jobs": [{"model": name, **_as_json(job)} for name, job in jobs]}, indent=2))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.ending import ended, exit_code, messages
-from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile
+from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile, Unsafe
 
 if TYPE_CHECKING:
     from bridge.report.schema import Report, ReportError
@@ -31,6 +31,7 @@ def command(
     datasets: Datasets = None,
     limit: Limit = None,
     api_key_env: ApiKeyEnv = None,
+    unsafe: Unsafe = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: report, status, exit_code.")] = False,
 ) -> int:
@@ -42,7 +43,7 @@ def command(
     """
     given = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env)
     try:
-        report, folder = _run(given, output, quiet)
+        report, folder = _run(given, output, quiet, unsafe)
     except Exception as error:
         if as_json:
             print_json(None, "failed", exit_code(error), messages(error))
@@ -59,14 +60,14 @@ def _argv() -> list[str]:
     return ["bridge", *sys.argv[1:]]
 
 
-def _run(given: Given, output: Path | None, quiet: bool) -> tuple[Report, Path]:
+def _run(given: Given, output: Path | None, quiet: bool, unsafe: bool) -> tuple[Report, Path]:
     source = given.read()
     from bridge.cli.progress import watching
     from bridge.runs import default_output, run
 
     folder = output or default_output(source.spec)
     with source.places_named(), watching(quiet) as watcher:
-        return run(source.spec, output=folder, watcher=watcher, argv=_argv()), folder
+        return run(source.spec, output=folder, watcher=watcher, argv=_argv(), unsafe=unsafe), folder
 
 
 def print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:

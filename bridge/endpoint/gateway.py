@@ -9,6 +9,7 @@ import asyncio
 import re
 from hashlib import sha256
 from hmac import compare_digest
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote, unquote
@@ -64,6 +65,11 @@ class Gateway:
         await web.TCPSite(self._runner, self._host, 0, backlog=_BACKLOG).start()
         self.port = self._runner.addresses[0][1]
         return self
+
+    async def listen_at(self, socket: Path) -> None:
+        """Answers on a Unix socket as well."""
+        assert self._runner is not None
+        await web.UnixSite(self._runner, socket, backlog=_BACKLOG).start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
