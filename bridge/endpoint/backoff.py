@@ -10,7 +10,7 @@ FIRST_S = 0.05
 """A server that fails now and then answers the second try, and a run ends with its last request: waiting long for that
 one is what errors cost."""
 GROWTH = 4
-"""A server that goes on failing is left alone: after five tries for up to 13 s, and three quarters of a minute in all."""
+"""A server that goes on failing is left alone: after five tries for up to 13 s, after seven for 47 s in all."""
 LONGEST_S = 30.0
 LONGEST_RETRY_AFTER_S = 120.0
 
