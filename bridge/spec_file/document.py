@@ -236,7 +236,7 @@ class _Values:
     def _scalar(self, node: _Scalar, key: Key, where: str) -> Value:
         value = scalar(node.text) if node.plain else node.text
         if isinstance(value, float) and not math.isfinite(value):
-            self._document.problems.append(Problem(where, dotted(key), f"{node.text} is not a finite number"))
+            self._document.problems.append(Problem(where, dotted(key), f"{node.text[:40]} is not a finite number"))
             return 0.0
         return value
 

@@ -69,7 +69,7 @@ def _value(text: str, where: str) -> Value:
         return read.value
     value = scalar(text)
     if isinstance(value, float) and not math.isfinite(value):
-        raise SpecError([Problem(where, "", f"{text} is not a finite number")])
+        raise SpecError([Problem(where, "", f"{text[:40]} is not a finite number")])
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise SpecError([Problem(where, "", "is not UTF-8 text")])
     return value
