@@ -61,4 +61,6 @@ def both(question: str, a: str, b: str, first: str | None, second: str | None, *
 def run_of(battles: Iterable[Battle] = (), **fields: Any) -> RatingRun:
     rating = fields.pop("rating", how())
     judges = fields.pop("judges", ())
-    return RatingRun("made", "questions", ArenaBlock(**{"mode": "pairwise-all", "rating": rating, **fields}), (), judges)
+    return RatingRun(
+        "made", "questions", ArenaBlock(**{"mode": "pairwise-all", "rating": rating, **fields}), (), judges
+    )

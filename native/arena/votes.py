@@ -58,12 +58,14 @@ CODED = {
 """Column → field, of texts that are numbered."""
 TABLES = ("question", "model", "judge", "annotator", "category", "prompt")
 TABLE_OF = {"model_a": "model", "model_b": "model"}
+KNOWN = frozenset(BATTLE_FIELDS)
 ERRORS = {None: 0, "failed": 1, "unparsed": 2, "no_answer": 3}
 MARKS = ("headers", "lists", "bold")
 
 
 def _number(default: float) -> Callable[[Any], Any]:
-    return lambda value: default if value is None else value
+    # Adding nothing costs little, and refuses what is no number.
+    return lambda value: default if value is None else value + 0
 
 
 PLAIN: dict[str, tuple[str, Callable[[Any], Any], type[np.generic]]] = {
@@ -121,6 +123,8 @@ class _Collector:
         made["first"] *= made.pop("order_known")
         if not all(row.get("model_b") is None or row["model_a"] < row["model_b"] for row in rows):
             raise ValueError
+        if not all(map(KNOWN.issuperset, rows)):
+            raise KeyError
         return made
 
     def _coded(self, name: str, values: Sequence[Any]) -> Column:
