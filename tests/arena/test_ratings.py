@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import evalica
 import numpy as np
@@ -74,7 +75,7 @@ def test_half_ties_of_two_models_are_a_closed_form() -> None:
 
 def test_weights_count_as_that_many_battles() -> None:
     once = won("a", "b", 6, 3)
-    heavy = [row for row in once]
+    heavy = list(once)
     heavy[0].weight = 3.0
     thrice = [*won("a", "b", 6, 3), *won("a", "b", 2, start=100)]
     assert rating(rate(comparisons(heavy), how())) == pytest.approx(rating(rate(comparisons(thrice), how())))
@@ -223,7 +224,7 @@ def test_one_model_and_nobody_at_all() -> None:
 
 def test_a_chain_of_thirteen_settles() -> None:
     names = [f"m{at:02d}" for at in range(13)]
-    found = rate(table(*((one, two, 3, 1) for one, two in zip(names, names[1:], strict=False))), how())
+    found = rate(table(*((one, two, 3, 1) for one, two in pairwise(names))), how())
     steps = np.diff([float(one.rating or 0) for one in found.models])
     assert steps == pytest.approx([-400 * math.log10(3)] * 12, abs=1e-6)
 
