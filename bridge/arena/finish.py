@@ -56,7 +56,7 @@ def _without_battles(
         host=manifest.host,
         models=models,
         usage=usage(rundir.requests),
-        errors=[*errors, ReportError(kind=kind, message=message, hint=hint)],
+        errors=[*errors, ReportError(kind=kind, message=message, hint=hint, dataset=spec.questions_name)],
         datasets=[spec.questions_name],
     )
     return write_report(rundir, report)

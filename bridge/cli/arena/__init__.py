@@ -11,6 +11,7 @@ COMMANDS = {
     "plan": "plan",
     "add": "add",
     "rate": "rate",
+    "review": "review",
 }
 """Command → module here, which holds it as ``command``."""
 

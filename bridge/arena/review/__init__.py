@@ -1,0 +1,1 @@
+"""People compare answers in a browser, blind: who wrote what is told after the vote."""
