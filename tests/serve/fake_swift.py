@@ -1,7 +1,8 @@
 """Writes a package ``swift`` whose ``swift.cli.deploy`` takes ms-swift's arguments and serves like it, in milliseconds.
 
 ``FAKE`` in its environment: ``dies``, ``dies-later`` (on the first chat request), ``never`` (listens, but lists
-nothing), ``moves`` (to another port than the one asked for), ``child`` (has a child process, as engines have).
+nothing), ``moves`` (to another port than the one asked for), ``child`` (has a child process, as engines have),
+``one-adapter`` (refuses several). Where adapters have names it answers with the folder that the request's name means.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse, http.server, json, os, subprocess, sys, time
 parser = argparse.ArgumentParser()
 for name in ("model", "host", "port", "served_model_name"):
     parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--adapters", nargs="*", default=[])
 args, rest = parser.parse_known_args()
 fake = os.environ.get("FAKE", "")
 print("argv:", json.dumps(sys.argv[1:]), flush=True)
@@ -24,15 +26,21 @@ if fake == "dies":
 if fake == "child":
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)", args.served_model_name])
 
+named = dict(one.split("=", 1) for one in args.adapters if "=" in one)
+if fake == "one-adapter" and len(named) > 1:
+    sys.exit("ValueError: this engine has room for one adapter")
+
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        ids = ["somebody-else"] if fake == "never" else [args.served_model_name]
+        ids = ["somebody-else"] if fake == "never" else [args.served_model_name, *named]
         self.reply({"object": "list", "data": [{"id": one} for one in ids]})
 
     def do_POST(self):
         if fake == "dies-later":
             os._exit(9)
-        self.reply({"choices": [{"message": {"content": "7"}}]})
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["model"]
+        content = os.path.basename(named.get(asked, args.model)) if named else "7"
+        self.reply({"choices": [{"message": {"content": content}}]})
 
     def reply(self, body):
         text = json.dumps(body).encode()
