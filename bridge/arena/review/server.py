@@ -38,6 +38,7 @@ def application(ballot: Ballot, token: str) -> web.Application:
     app.router.add_get("/", review.page)
     app.router.add_get("/assets/{name}", review.asset)
     app.router.add_get("/next", review.next)
+    app.router.add_get("/favicon.ico", review.nothing)
     for name in ("vote", "skip", "undo"):
         app.router.add_post(f"/{name}", getattr(review, name))
     return app
@@ -55,6 +56,9 @@ class Review:
         if name not in ASSETS:
             raise web.HTTPNotFound
         return web.Response(text=_asset(name), content_type=ASSETS[name])
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        return web.Response(status=204)
 
     async def next(self, request: web.Request) -> web.Response:
         return self._shown(self.ballot.next())

@@ -5,8 +5,9 @@ let current = null;
 let busy = false;
 
 function text(parent, content) {
-  // Blocks between ``` are set in a fixed width; nothing else is interpreted.
-  content.split(/^```[^\n]*$/m).forEach((part, index) => {
+  // Characters that turn the direction of writing are written out; blocks between ``` are set in a fixed width.
+  const safe = content.replace(/[\u202a-\u202e\u2066-\u2069]/g, (c) => `\\u${c.charCodeAt(0).toString(16)}`);
+  safe.split(/^```[^\n]*$/m).forEach((part, index) => {
     const node = document.createElement(index % 2 ? "pre" : "div");
     node.className = index % 2 ? "code" : "text";
     node.textContent = index % 2 ? part.replace(/^\n|\n$/g, "") : part.replace(/^\n+|\n+$/g, "");
@@ -69,8 +70,9 @@ function complain(words) {
 }
 
 async function ask(path, body) {
+  // A key that is pressed before the next comparison is seen would be a vote on something unseen.
   if (busy) return;
-  busy = true;
+  work(true);
   try {
     const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
     const answer = await fetch(path, options);
@@ -79,8 +81,13 @@ async function ask(path, body) {
   } catch {
     complain("The server does not answer: was it stopped? Votes up to here are kept.");
   } finally {
-    busy = false;
+    work(false);
   }
+}
+
+function work(is) {
+  busy = is;
+  document.body.setAttribute("aria-busy", String(is));
 }
 
 function vote(choice) {
