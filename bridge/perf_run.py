@@ -111,6 +111,8 @@ async def _run(spec: PerfSpec, rundir: RunDir, manifest: Manifest, watcher: Watc
     with interruptible(interrupt):
         try:
             info = await _measure(spec, rundir, watcher, interrupt, errors)
+        except SpecError:
+            raise
         except BridgeError as error:
             first, _, rest = str(error).partition("\n")
             errors.append(ReportError(kind=_kind(error), message=first, hint=rest, model=spec.model.name))
@@ -244,9 +246,11 @@ def _about_proxies(served: Served) -> Iterator[ReportError]:
 
 def _about_the_job(outcome: Outcome, served: Served) -> Iterator[ReportError]:
     """Why there is no result, where there is none; what is in the result tells the rest."""
+    measured = (outcome.dir / RESULT).exists()
     if outcome.stopped == "endpoint":
-        yield ReportError(kind=ErrorKind.SERVE, message=" ".join(served.reason))
-    if (outcome.dir / RESULT).exists() or outcome.stopped is not None:
+        kind = ErrorKind.UNANSWERED if measured else ErrorKind.SERVE
+        yield ReportError(kind=kind, message=" ".join(served.reason))
+    if measured or outcome.stopped is not None:
         return
     kind, message = ErrorKind.BACKEND, outcome.reason or "the job left no result"
     try:

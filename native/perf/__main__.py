@@ -135,10 +135,9 @@ class Session:
         """Writes the result; returns the exit code."""
         bench = self._bench
         reason = bench.interrupted or self._gone
-        kind = "interrupted" if bench.interrupted else "unanswered"
         errors = [
             {
-                "kind": kind,
+                "kind": "unanswered",
                 "message": f"{point}: not measured: {reason}",
                 "dataset": "perf",
                 "backend": "native",

@@ -161,9 +161,12 @@ def is_one_token_an_event(columns: Columns) -> float | None:
 def rates(columns: Columns, within: Window | None) -> dict[str, Value]:
     """Completions and tokens that *came* within the window, per second; beside it over the whole wall time."""
     good = columns.good
-    whole = float(np.nanmax(columns.ended) - np.nanmin(columns.begun)) if len(columns) else 0.0
-    tokens = np.nansum(columns.tokens[good]) if good.any() else 0.0
-    known = bool(good.any()) and not bool(np.isnan(columns.tokens[good]).any())
+    if not good.any():
+        lacking = Value(None, reason="no request was good")
+        return dict.fromkeys(("req_s", "output_tok_s", "total_tok_s", "req_s.wall", "output_tok_s.wall"), lacking)
+    whole = float(np.nanmax(columns.ended) - np.nanmin(columns.begun))
+    tokens = np.nansum(columns.tokens[good])
+    known = not bool(np.isnan(columns.tokens[good]).any())
     no_tokens = "" if known else "the server counts no tokens, and there is no tokenizer"
     found = {
         "req_s.wall": _rate(float(good.sum()), whole),
