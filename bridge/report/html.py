@@ -16,7 +16,7 @@ from bridge.report.numbers import duration_text
 from bridge.report.overview import duration_s, headline, is_overall, primary_rows
 from bridge.report.scatter import Scatter, scatter
 from bridge.report.schema import ErrorKind, Report, ResultRow
-from bridge.report.sections import sections_of
+from bridge.report.sections import Shown, sections_of
 from bridge.report.templating import asset, charts, content_policy, environment
 from bridge.report.text import visible, well_formed
 
@@ -55,12 +55,13 @@ class Setting:
 def render_html(report: Report, root: Path, language: str = "en", home: str = "") -> str:
     """The page; ``root`` is the run's folder, whose samples are put in, ``home`` a file to lead back to."""
     samples = embedded(report, root)
-    style, script = asset("style.css"), asset("report.js")
+    context = report_context(report, root, language)
+    style, script = asset("style.css"), _script(context["sections"])
     return (
         environment(language)
         .get_template("report.html")
         .render(
-            **report_context(report, root, language),
+            **context,
             language=language,
             home=home,
             embedded=samples,
@@ -70,6 +71,11 @@ def render_html(report: Report, root: Path, language: str = "en", home: str = ""
             csp=content_policy(style, script),
         )
     )
+
+
+def _script(sections: Sequence[Shown]) -> str:
+    """One script for the page: its own, and those of its sections."""
+    return "\n".join(asset(name) for name in ("report.js", *(one.script for one in sections if one.script)))
 
 
 def report_context(report: Report, root: Path, language: str = "en") -> dict[str, Any]:

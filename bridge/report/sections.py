@@ -2,7 +2,8 @@
 
 A section is a line in ``PLACES``, an object of this class there, and a template beside the others. Its template sees
 ``content``, which is what ``content`` returned, ``part`` after importing ``parts.html``, the filter ``plain`` for all
-foreign text, and ``_("…")`` for words of the page. No style attributes and no scripts: the pages' policy forbids both.
+foreign text, and ``_("…")`` for words of the page. No style attributes and no scripts in it: the
+pages' policy forbids both. What moves is in the section's ``script``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from bridge.report.schema import Report
 
-PLACES: tuple[str, ...] = ("bridge.report.perf_section:SECTION",)
+PLACES: tuple[str, ...] = ("bridge.report.arena_section:SECTION", "bridge.report.perf_section:SECTION")
 """``module:attr`` of every section, in the order of the page; loaded when a page is rendered."""
 
 
@@ -31,6 +32,8 @@ class Section:
     """Whether this run has anything to show; quick, reads no file."""
     content: Callable[[Report, Path], Any]
     """What the template shows, from the report and the run's folder; a missing file is no error."""
+    script: str = ""
+    """A file in ``bridge/report/templates`` that runs on the page, too; without it the template is still whole."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Shown:
     title: str
     template: str
     content: Any
+    script: str
 
 
 @cache
@@ -55,7 +59,7 @@ def all_sections() -> tuple[Section, ...]:
 def sections_of(report: Report, root: Path) -> list[Shown]:
     """Those that apply."""
     return [
-        Shown(section.name, section.title, section.template, section.content(report, root))
+        Shown(section.name, section.title, section.template, section.content(report, root), section.script)
         for section in all_sections()
         if section.applies(report)
     ]
