@@ -19,7 +19,7 @@ NAMES = (
     *("gsm8k", "math_500", "competition_math"),
     *("arc", "hellaswag", "commonsenseqa", "openbookqa", "piqa", "winogrande"),
     *("boolq", "race", "trivia_qa", "truthful_qa", "truthful_qa_mc2"),
-    *("bbh", "lambada", "llmbar"),
+    *("bbh", "lambada", "ifeval", "llmbar"),
     *("humaneval", "mbpp", "mbpp_sanitized"),
     *("general_qa", "general_mcq"),
 )

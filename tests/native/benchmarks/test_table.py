@@ -35,6 +35,7 @@ ROWS = {
     "humaneval": 164,
     "mbpp": 500,
     "mbpp_sanitized": 257,
+    "ifeval": 541,
     "llmbar": 419,
 }
 """Rows of the split that is scored, as published."""
