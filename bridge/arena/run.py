@@ -34,7 +34,7 @@ def run_arena(
     setup = prepare(spec)
     rundir = RunDir((output or default_output(spec)).absolute())
     with rundir.locked(), clear_about_the_disk(rundir):
-        manifest = _begin(rundir, spec, argv)
+        manifest = begin(rundir, spec, argv)
         return in_a_loop(_run(setup, rundir, manifest, watcher or Silent()))
 
 
@@ -44,21 +44,25 @@ def default_output(spec: ArenaSpec) -> Path:
 
 
 async def _run(setup: Setup, rundir: RunDir, manifest: Manifest, watcher: Watcher) -> Report:
-    stages = Stages(setup, rundir, watcher)
-    interrupt = StopSignal(asyncio.Event())
-    with interruptible(interrupt):
-        await _unless(interrupt, stages)
-    errors = [*stages.errors, *(ReportError(kind=ErrorKind.WARNING, message=note) for note in setup.notes)]
-    if interrupt.event.is_set():
-        errors.append(ReportError(kind=ErrorKind.INTERRUPTED, message=interrupt.reason))
+    errors = await until_stopped(Stages(setup, rundir, watcher))
+    errors += [ReportError(kind=ErrorKind.WARNING, message=note) for note in setup.notes]
     watcher.stage("ratings", "running")
     report = finish(setup.spec, rundir, manifest, errors)
     watcher.stage("ratings", "done")
     return report
 
 
+async def until_stopped(stages: Stages) -> list[ReportError]:
+    """Runs the stages until they end, or a signal ends them; returns what went wrong."""
+    interrupt = StopSignal(asyncio.Event())
+    with interruptible(interrupt):
+        await _unless(interrupt, stages)
+    stopped = [ReportError(kind=ErrorKind.INTERRUPTED, message=interrupt.reason)] if interrupt.event.is_set() else []
+    return [*stages.errors, *stopped]
+
+
 async def _unless(interrupt: StopSignal, stages: Stages) -> None:
-    """Runs the stages until they end, or the user ends them: what was answered until then is on disk."""
+    """What was answered until the user stops it is on disk."""
     work = asyncio.create_task(stages.run())
     stopped = asyncio.create_task(interrupt.event.wait())
     await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,7 +83,7 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _begin(rundir: RunDir, spec: ArenaSpec, argv: Sequence[str]) -> Manifest:
+def begin(rundir: RunDir, spec: ArenaSpec, argv: Sequence[str]) -> Manifest:
     """Opens the folder: a new one, or one that an arena has used before."""
     earlier = read_manifest(rundir)
     if earlier is None:

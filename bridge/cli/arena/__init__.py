@@ -12,6 +12,8 @@ COMMANDS = {
     "add": "add",
     "rate": "rate",
     "review": "review",
+    "agree": "agree",
+    "judge-check": "judge_check",
 }
 """Command → module here, which holds it as ``command``."""
 
