@@ -188,11 +188,11 @@ def measured(argv: list[str], url: str, rows: int, *, cwd: Path, env: dict[str, 
 class mock:
     """The mock server, in a process of its own."""
 
-    def __init__(self, latency_s: float, fail: float = 0.0) -> None:
+    def __init__(self, latency_s: float, fail: float = 0.0, more: tuple[str, ...] = ()) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self._options = ["--port", str(self._port), "--latency", str(latency_s), "--fail", str(fail)]
+        self._options = ["--port", str(self._port), "--latency", str(latency_s), "--fail", str(fail), *more]
 
     def __enter__(self) -> str:
         if not MOCK.exists():
