@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -220,6 +219,6 @@ def state_of(record: Mapping[str, Any], score: float | None, row: ResultRow) -> 
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, (int, float)) and isfinite(value) and abs(value) < 1e300:
+    if isinstance(value, (int, float)) and abs(value) < 1e300:
         return float(value)
     return None

@@ -1,6 +1,7 @@
-"""``python -m bridge.view.comparison_job FILE SIDE…``: the comparison as JSON, all of its flips in SQLite beside it.
+"""``python -m bridge.view.comparison_job FILE``: the comparison as JSON, all of its flips in SQLite beside it.
 
-``FILE`` appears last. It holds a ``Comparison``, or why there is none: ``{"problems": […]}``.
+The sides come by stdin, as a JSON list. ``FILE`` appears last. It holds a ``Comparison``, or why there is none:
+``{"problems": […]}``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import orjson
 
 from bridge.errors import BridgeError, SpecError
 from bridge.report.compare import Options, compare_selected
@@ -78,8 +81,6 @@ def _order(comparison: Comparison, datasets: Sequence[str]) -> list[tuple[int, i
 
 
 def problems(error: BridgeError) -> str:
-    import orjson
-
     lines = [str(one) for one in error.problems] if isinstance(error, SpecError) else [str(error)]
     return orjson.dumps({"problems": [one_line(line, 600) for line in lines]}).decode()
 
@@ -95,4 +96,4 @@ def _write_flips(path: Path, compared: Iterable[tuple[tuple[int, int], list[Row]
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]), sys.argv[2:])
+    make(Path(sys.argv[1]), orjson.loads(sys.stdin.buffer.read()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -87,6 +88,9 @@ async def _answer(door: Door, request: web.Request, handler: Handler) -> web.Str
         return await handler(request)
     except web.HTTPException as refused:
         return _plain(refused)
+    except Exception:
+        logging.getLogger("bridge.view").exception("%s", request.path_qs)
+        return _plain(web.HTTPInternalServerError(text="this is a bug in bridge; the terminal has the traceback\n"))
 
 
 def _plain(refused: web.HTTPException) -> web.Response:

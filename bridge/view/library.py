@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import OutputError
 from bridge.report.sample_index import Source, sources
-from bridge.rundir import RunDir, slug
+from bridge.rundir import RunDir
 from bridge.view.glance import glance
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _started(run: Run) -> tuple[str, str]:
 
 def _unused(name: str, taken: Container[str]) -> str:
     """Short, as it can stand in an address, and another one for every thing of the same name."""
-    key = slug(name.replace(os.sep, "~")).replace("%", "~") or "run"
+    key = re.sub(r"[^\w.+=@-]", "~", name).lstrip(".") or "run"
     if len(key) > 120:
         key = f"{key[:100]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
     one, n = key, 1

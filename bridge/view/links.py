@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from bridge.report.text import visible
 from bridge.view.library import Column, Run
 from bridge.view.samples import Filter
 
@@ -76,6 +77,12 @@ class FileLinks(Links):
 
 
 def _query(chosen: Filter, after: int = 0) -> str:
-    told = {"state": chosen.state, "flag": chosen.flag, "subset": chosen.subset, "q": chosen.text, "after": after or ""}
-    given = {name: value for name, value in told.items() if value}
+    told = {
+        "state": chosen.state,
+        "flag": chosen.flag,
+        "subset": visible(chosen.subset),
+        "q": chosen.text,
+        "after": after or "",
+    }
+    given = {name: value for name, value in (*told.items(), ("after", after)) if value}
     return f"?{urlencode(given)}" if given else ""

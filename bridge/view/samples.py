@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bridge.report.sample_index import ERROR, STATES, connect
+from bridge.report.text import visible
 
 FLAGS = ("truncated", "unparsed")
 PAGE = 50
@@ -93,6 +94,11 @@ class SampleIndex:
 
     def close(self) -> None:
         self._db.close()
+
+    def subset(self, told: str) -> str:
+        """The name of the subset that pages write like this; what was given, where there is none."""
+        names = (name for (name,) in self._db.execute("select name from subset where name is not null"))
+        return next((name for name in names if visible(name) == told), told)
 
     def file(self, number: int) -> File:
         columns = "id, path, first, n, unreadable, first_unreadable, extracts"

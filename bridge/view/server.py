@@ -43,7 +43,10 @@ class Server:
 
     def __init__(self, library: Library, work: Work) -> None:
         self.library, self.work = library, work
-        self._assets = {"view.css": (stylesheet(), "text/css"), "icon.svg": (ICON, "image/svg+xml")}
+        self._assets: dict[str, tuple[str, str]] = {
+            "view.css": (stylesheet(), "text/css"),
+            "icon.svg": (ICON, "image/svg+xml"),
+        }
         for name in ("view.js", "theme.js", "htmx.min.js"):
             text = files("bridge.view.assets").joinpath(name).read_text(encoding="utf-8")
             self._assets[name] = text, "text/javascript"
@@ -89,7 +92,10 @@ class Server:
         return answered
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        found = self._assets.get(request.match_info["name"])
+        name = request.match_info["name"]
+        if name not in self._assets and name.endswith(".js"):
+            self._assets |= _section_scripts()
+        found = self._assets.get(name)
         if found is None:
             raise web.HTTPNotFound(text="there is no such file\n")
         return web.Response(text=found[0], content_type=found[1], charset="utf-8")
@@ -139,7 +145,7 @@ class Server:
         from bridge.view.sample_pages import samples_page
 
         opened = await self._samples_of(request)
-        return samples_page(opened, _filter(request), _number(request, "after"), visit)
+        return samples_page(opened, _filter(request, opened), _number(request, "after"), visit)
 
     async def sample(self, request: web.Request, visit: Visit) -> str:
         from bridge.view.sample_pages import sample_page
@@ -150,7 +156,7 @@ class Server:
             if column is not opened.column and column.row.dataset == opened.column.row.dataset:
                 other = await self._opened(opened.run, opened.report, column)
                 others += [other] if other else []
-        page = sample_page(opened, int(request.match_info["number"]), _filter(request), others, visit)
+        page = sample_page(opened, int(request.match_info["number"]), _filter(request, opened), others, visit)
         if page is None:
             raise web.HTTPNotFound(text="there is no sample of this number\n")
         return page
@@ -232,6 +238,8 @@ class Server:
             run = self.library.run(key)
             if run is None or run.report is None:
                 raise web.HTTPNotFound(text="one of these runs is not there (any more), or has no report\n")
+            if colon + rest not in _sides_in(run.report):
+                raise web.HTTPNotFound(text="this run has no such model or backend\n")
             sides.append((run, colon + rest))
         if not sides:
             raise web.HTTPBadRequest(text="choose two runs, or one with several models or backends\n")
@@ -271,6 +279,19 @@ class Server:
         await self.work.stop()
 
 
+def _section_scripts() -> dict[str, tuple[str, str]]:
+    from bridge.report.sections import all_sections
+    from bridge.report.templating import asset
+
+    return {one.script: (asset(one.script), "text/javascript") for one in all_sections() if one.script}
+
+
+def _sides_in(report: Report) -> set[str]:
+    """What can stand behind a run's key."""
+    pairs = {(row.model, row.backend) for row in report.results}
+    return {"", *(f":{model}" for model, _ in pairs), *(f":{model}@{backend}" for model, backend in pairs)}
+
+
 def _visit(request: web.Request) -> Visit:
     wanted = request.query.get("lang") or request.cookies.get("lang") or ""
     if wanted not in LANGUAGES:
@@ -289,8 +310,9 @@ def _number(request: web.Request, name: str) -> int:
     return int(given)
 
 
-def _filter(request: web.Request) -> Filter:
+def _filter(request: web.Request, opened: Opened) -> Filter:
     state, flag = request.query.get("state", ""), request.query.get("flag", "")
     if state not in ("", *STATES) or flag not in ("", *FLAGS):
         raise web.HTTPBadRequest(text=f"state is one of {', '.join(STATES)}; flag is one of {', '.join(FLAGS)}\n")
-    return Filter(state, flag, request.query.get("subset", ""), _text(request))
+    subset = request.query.get("subset", "")
+    return Filter(state, flag, opened.index.subset(subset) if subset else "", _text(request))

@@ -26,10 +26,10 @@ def serve(folders: Sequence[Path], host: str, port: int, tell: Callable[[str], N
 
 
 async def _serve(server: Server, door: Door, port: int, tell: Callable[[str], None]) -> None:
-    runner = web.AppRunner(server.app(door), access_log=None)
+    runner = web.AppRunner(server.app(door), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, door.host, port, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, door.host, port)
         try:
             await site.start()
         except OSError as error:

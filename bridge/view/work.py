@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from bridge.home import home
 from bridge.report.sample_index import fingerprint, index_path, is_fresh
 from bridge.view.library import Run
@@ -30,8 +32,8 @@ class _Job:
     stderr: str = ""
     waiting: asyncio.Task[None] | None = None
 
-    async def wait(self) -> None:
-        _, told = await self.process.communicate()
+    async def wait(self, stdin: bytes) -> None:
+        _, told = await self.process.communicate(stdin)
         lines = told.decode("utf-8", "replace").strip().splitlines()
         self.stderr = lines[-1] if lines else f"it ended with exit code {self.process.returncode}"
 
@@ -59,7 +61,7 @@ class Work:
         if path is None:
             await self._start(aside, ("bridge.view.index_job", str(run.root), str(aside)))
             return None
-        self._jobs.pop(aside, None)
+        self._settle(aside)
         if known is not None:
             known[1].close()
         self._open[run.key] = made_of, SampleIndex(path)
@@ -76,28 +78,38 @@ class Work:
         ]
         path = self.cache / f"comparison-{_digest(*made_of)}.json"
         if not path.exists():
-            arguments = [f"{run.root}{rest}" for run, rest in sides]
-            await self._start(path, ("bridge.view.comparison_job", str(path), *arguments))
+            # By stdin: a model's name can hold what no argument can.
+            told = orjson.dumps([f"{run.root}{rest}" for run, rest in sides])
+            await self._start(path, ("bridge.view.comparison_job", str(path)), told)
             return None
-        self._jobs.pop(path, None)
+        self._settle(path)
         return path
 
-    async def _start(self, path: Path, module_and_arguments: Sequence[str]) -> None:
+    async def _start(self, path: Path, module_and_arguments: Sequence[str], stdin: bytes = b"") -> None:
         job = self._jobs.get(path)
+        if job is not None and job.done and job.process.returncode == 0:
+            # It was made, and what it was made of has changed since.
+            job = None
         if job is None:
             self.cache.mkdir(parents=True, exist_ok=True)
             self._prune()
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", *module_and_arguments),
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
             )
             job = self._jobs[path] = _Job(process)
-            job.waiting = asyncio.create_task(job.wait())
+            job.waiting = asyncio.create_task(job.wait(stdin))
         elif job.done:
             del self._jobs[path]
             raise OSError(job.stderr)
+
+    def _settle(self, path: Path) -> None:
+        """Forgets the process that has made this, once it has ended."""
+        job = self._jobs.get(path)
+        if job is not None and job.done:
+            del self._jobs[path]
 
     def _prune(self) -> None:
         kept = sorted(self.cache.glob("*-*.*"), key=lambda path: path.stat().st_mtime, reverse=True)
