@@ -33,7 +33,8 @@ def how(**fields: Any) -> RatingSpec:
 def battle(question: str, a: str, b: str, verdict: str | None, *, judge: str = "j", **fields: Any) -> Battle:
     """``a`` is shown first unless ``shown_first`` says "b"; no verdict is a failed call."""
     first = fields.pop("shown_first", "a")
-    error = None if verdict else BattleError(fields.pop("kind", "failed"), "refused")
+    kind = fields.pop("kind", "failed")
+    error = None if verdict else BattleError(kind, "refused")
     names = ("repeat", "annotator", "turn")
     identity = {name: fields[name] for name in names if name in fields}
     made = Battle(

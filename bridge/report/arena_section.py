@@ -168,11 +168,20 @@ def _category_cell(row: ResultRow | None, whole: ResultRow) -> CategoryCell | No
     if row is None or row.value is None:
         return None
     digits = 0 if row.unit == "rating" else 2
+    if side := row.settings.get("unbounded"):
+        return CategoryCell(_open_end(side, row.settings.get("bound")), f"n {row.n:,}; {row.reason}", "none")
     interval = f" ({row.ci95[0]:.{digits}f} – {row.ci95[1]:.{digits}f})" if row.ci95 else ""
     tone = "same"
     if row.ci95 and whole.value is not None and not row.ci95[0] <= whole.value <= row.ci95[1]:
         tone = "up" if row.value > whole.value else "down"
     return CategoryCell(f"{row.value:.{digits}f}", f"n {row.n:,}{interval}", tone)
+
+
+def _open_end(side: str, bound: float | None) -> str:
+    """Of a model that never won, or never lost, in a category: no number stands for it."""
+    if bound is None:
+        return "never won" if side == "below" else "never lost"
+    return f"{'<' if side == 'below' else '>'} {bound:.0f}"
 
 
 SECTION = Section("arena", "Arena", "_arena.html", lambda report: report.arena is not None, content, "arena.js")
