@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bridge.errors import Problem, SpecError, did_you_mean
 from bridge.report.compare_dataset import Column, How, compare_dataset, incomparable
+from bridge.report.compare_loads import is_load_test, load_differences
 from bridge.report.compare_schema import Against, Comparison, DatasetComparison, NotCompared, Suite, Verdict
 from bridge.report.compare_scores import Scores, read_scores
 from bridge.report.compare_settings import RowPair, differences
@@ -15,6 +16,7 @@ from bridge.report.compare_sides import Selected, samples_path, select
 from bridge.report.multiple import holm
 from bridge.report.overview import is_overall
 from bridge.report.paired import Evidence, combined
+from bridge.report.perf_points import DATASET
 from bridge.report.schema import ResultRow
 
 ALPHA = 0.05
@@ -50,7 +52,7 @@ def compare(arguments: Sequence[str], options: Options) -> Comparison:
 def compare_selected(sides: Sequence[Selected], options: Options) -> Comparison:
     """As ``compare``, of sides that have been read."""
     comparison = compare_sides(sides[0], sides[1:], options)
-    if not any(against.datasets for against in comparison.against):
+    if not any(against.datasets or against.loads for against in comparison.against):
         raise SpecError(list(_reasons(comparison)))
     return comparison
 
@@ -156,6 +158,9 @@ def _wanted(options: Options, baseline: Selected, candidates: Sequence[Selected]
     if options.datasets:
         return dict(options.datasets)
     names = [name for side in (baseline, *candidates) for name in side.datasets()]
+    if is_load_test(baseline) and any(is_load_test(side) for side in candidates):
+        # Their requests have no scores; the loads are compared instead.
+        names = [name for name in names if name != DATASET]
     return {name: name for name in names}
 
 
@@ -182,6 +187,7 @@ def _corrected(baseline: Selected, found: Sequence[_Findings]) -> Iterator[Again
             suite=_suite(datasets),
             datasets=tuple(datasets),
             not_compared=tuple(findings.not_compared),
+            loads=load_differences(baseline, findings.side),
         )
 
 

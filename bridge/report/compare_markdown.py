@@ -9,6 +9,8 @@ from bridge.report.compare_words import (
     change_words,
     headline,
     interval_words,
+    load_cells,
+    loads_headline,
     name_of,
     p_words,
     remarks,
@@ -26,7 +28,10 @@ def comparison_markdown(comparison: Comparison) -> str:
     for against in comparison.against:
         if len(comparison.against) > 1:
             lines += [f"## {escaped(against.candidate.label)}", ""]
-        lines += [*_settings(against), *_numbers(against), *_remarks(against)]
+        lines += [*_settings(against), *_loads(against)]
+        if against.datasets or not against.loads:
+            lines += [*_numbers(against)]
+        lines += [*_remarks(against)]
     return "\n".join(lines) + "\n"
 
 
@@ -39,6 +44,18 @@ def _settings(against: Against) -> Iterator[str]:
     for one in told:
         name = f"**{escaped(one.name)}**" if one.kind == "score" else escaped(one.name)
         yield f"| {name} | {escaped(one.dataset or '')} | {escaped(one.baseline)} | {escaped(one.candidate)} |"
+    yield ""
+
+
+def _loads(against: Against) -> Iterator[str]:
+    if not against.loads:
+        return
+    yield from (f"{loads_headline(against.loads)}.", "")
+    yield "| load | metric | baseline | candidate | difference | 95 % interval | p (Holm) | |"
+    yield "|---|---|---:|---:|---:|---:|---:|---|"
+    for one in against.loads:
+        cells = (escaped(one.load), one.metric, *load_cells(one), _VERDICT.get(one.verdict or "", one.note))
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 

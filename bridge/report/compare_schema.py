@@ -186,6 +186,28 @@ class DatasetComparison(_Part):
     notes: tuple[str, ...] = ()
 
 
+class LoadDifference(_Part):
+    """One metric of a performance test at one load."""
+
+    load: str
+    """``closed=16``, ``open=2.5``."""
+    metric: str
+    unit: str
+    higher_is_better: bool
+    baseline: float
+    candidate: float
+    difference: float
+    ci95: tuple[float, float] | None = None
+    """From the intervals of both sides; the requests are not paired."""
+    p_value: float | None = None
+    p_holm: float | None = None
+    """Corrected for all loads and metrics of the two tests."""
+    verdict: Verdict | None = None
+    """Null where there is a note."""
+    note: str = ""
+    """Why nothing can be said."""
+
+
 class NotCompared(_Part):
     dataset: str
     reason: str
@@ -207,6 +229,8 @@ class Against(_Part):
     suite: Suite | None
     datasets: tuple[DatasetComparison, ...]
     not_compared: tuple[NotCompared, ...]
+    loads: tuple[LoadDifference, ...] = ()
+    """Of two performance tests."""
 
 
 class Comparison(_Part):

@@ -14,6 +14,8 @@ from bridge.report.compare_words import (
     change_words,
     headline,
     interval_words,
+    load_cells,
+    loads_headline,
     name_of,
     p_words,
     remarks,
@@ -36,8 +38,12 @@ def comparison_table(comparison: Comparison) -> RenderableType:
 def _against(comparison: Comparison, against: Against) -> Iterator[RenderableType]:
     yield Text(f"{visible(against.candidate.label)} against {visible(comparison.baseline.label)}", style="bold")
     yield from _settings(against)
-    yield _numbers(against)
-    yield Text(visible(headline(against)))
+    if against.loads:
+        yield _loads(against)
+        yield Text(loads_headline(against.loads))
+    if against.datasets or not against.loads:
+        yield _numbers(against)
+        yield Text(visible(headline(against)))
     if against.suite is not None:
         yield Text(suite_words(against))
     for left in against.not_compared:
@@ -83,6 +89,24 @@ def _numbers(against: Against) -> Table:
             f"{one.lost:,}",
         )
         table.add_row(*map(Text, cells), Text(one.verdict, style=STYLES[one.verdict]))
+    return table
+
+
+def _loads(against: Against) -> Table:
+    """Latencies in milliseconds; equal loads one under the other."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("load", "metric"):
+        table.add_column(name, no_wrap=True)
+    for name in ("baseline", "candidate", "difference", "95 % interval", "p (Holm)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    last = ""
+    for one in against.loads:
+        lower = "" if one.higher_is_better else " ↓"
+        cells = (one.load if one.load != last else "", f"{one.metric}{lower}", *load_cells(one))
+        said = one.verdict or one.note
+        table.add_row(*(Text(visible(cell)) for cell in cells), Text(visible(said), style=STYLES.get(said, "yellow")))
+        last = one.load
     return table
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bridge.report.compare_schema import (
     Against,
     Comparison,
     DatasetComparison,
+    LoadDifference,
     Noise,
     Reason,
     Unpaired,
@@ -175,3 +176,22 @@ def _listed(names: list[str], _: Translate) -> str:
     if len(names) <= 4:
         return ", ".join(names)
     return _("{names} and {n} more").format(names=", ".join(names[:3]), n=len(names) - 3)
+
+
+def load_cells(one: LoadDifference) -> tuple[str, ...]:
+    """Baseline, candidate, difference, interval, p: latencies in milliseconds, shares in percent."""
+    factor = {"seconds": 1e3, "fraction": 100.0}.get(one.unit, 1.0)
+    unit = {"seconds": " ms", "fraction": " %", "per_second": " /s"}.get(one.unit, "")
+    interval = "–" if one.ci95 is None else f"[{factor * one.ci95[0]:+.3g}, {factor * one.ci95[1]:+.3g}]"
+    p = "–" if one.p_holm is None else "<0.0001" if one.p_holm < 1e-4 else f"{one.p_holm:.2g}"
+    values = (f"{factor * value:,.4g}{unit}" for value in (one.baseline, one.candidate))
+    return (*values, f"{factor * one.difference:+,.3g}", interval, p)
+
+
+def loads_headline(found: Sequence[LoadDifference]) -> str:
+    """One sentence: at how many loads something is better, or worse."""
+    better, worse = ({one.load for one in found if one.verdict == word} for word in ("better", "worse"))
+    loads = len({one.load for one in found})
+    if not loads:
+        return "the two tests have no load in common"
+    return f"{loads} loads in common; something is better at {len(better)}, something is worse at {len(worse)}"

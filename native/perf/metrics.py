@@ -18,6 +18,9 @@ BEYOND = 5
 """A percentile needs so many samples beyond it."""
 Z = 1.959964
 RESAMPLES = 200
+BATCHES = 20
+T_19 = 2.093
+"""Student's, for so many batches."""
 MOST_GAPS = 1_000_000
 """For intervals by resampling: of more gaps, every so many-th is used."""
 
@@ -177,27 +180,37 @@ def rates(columns: Columns, within: Window | None) -> dict[str, Value]:
         return {"req_s": lacking, "output_tok_s": lacking, "total_tok_s": lacking, **found}
     ended_in = good & (columns.last >= within.start) & (columns.last <= within.end)
     inside = int(ended_in.sum())
-    found["req_s"] = Value(inside / within.width, _count_interval(inside, within.width), inside)
+    moments = columns.last[ended_in]
+    found["req_s"] = Value(inside / within.width, _batched(moments, np.ones(inside), within), inside)
     if not known:
         lacking = Value(None, reason=no_tokens)
         return {**found, "output_tok_s": lacking, "total_tok_s": lacking}
-    output = _tokens_inside(columns, within)
+    came, worth = _tokens_inside(columns, within)
+    output = float(worth.sum())
     prompt = float(np.nansum(columns.prompt_tokens[ended_in]))
-    found["output_tok_s"] = Value(output / within.width, n=inside)
+    found["output_tok_s"] = Value(output / within.width, _batched(came, worth, within), inside)
     found["total_tok_s"] = Value((output + prompt) / within.width, n=inside)
     return found
 
 
-def _tokens_inside(columns: Columns, within: Window) -> float:
-    """Events inside the window, each worth its request's tokens per event."""
-    worth = np.where(columns.events > 0, columns.tokens / np.maximum(1, columns.events), 0.0)
-    first = columns.good & (columns.first >= within.start) & (columns.first <= within.end)
-    total = float(np.nansum(worth[first]))
+def _tokens_inside(columns: Columns, within: Window) -> tuple[Floats, Floats]:
+    """When the events inside the window came, and their worth: each its request's tokens per event."""
+    of_request = np.where(columns.events > 0, columns.tokens / np.maximum(1, columns.events), 0.0)
+    came, worth = columns.first[columns.good], of_request[columns.good]
     if len(columns.gaps):
-        came = event_times(columns)
-        inside = (came >= within.start) & (came <= within.end)
-        total += float(np.nansum(worth[columns.gap_owner[inside]]))
-    return total
+        came = np.concatenate([came, event_times(columns)])
+        worth = np.concatenate([worth, of_request[columns.gap_owner]])
+    inside = (came >= within.start) & (came <= within.end) & ~np.isnan(worth)
+    return came[inside], worth[inside]
+
+
+def _batched(moments: Floats, worth: Floats, within: Window) -> tuple[float, float] | None:
+    """Of a rate: by the means of equal parts of the window, since what comes shortly after each other is alike."""
+    if len(moments) < 2 * BATCHES:
+        return None
+    sums = np.histogram(moments, BATCHES, (within.start, within.end), weights=worth)[0] * BATCHES / within.width
+    mean, half = float(sums.mean()), T_19 * float(sums.std(ddof=1)) / sqrt(BATCHES)
+    return max(0.0, mean - half), mean + half
 
 
 def event_times(columns: Columns) -> Floats:
