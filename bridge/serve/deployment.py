@@ -14,9 +14,11 @@ from bridge.serve import hub, local, own_servers, swift
 from bridge.serve.probe import free_port
 from bridge.serve.served import Served
 from bridge.serve.server import Start, running
+from bridge.serve.words import words
 from bridge.spec import DeploySpec, LocalSpec, ModelSpec, expanded
 
 Say = Callable[[str], None]
+ADAPTERS_PLUGIN = Path(__file__).with_name("swift_adapters.py")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def _by_swift(located: Sequence[Located], python: Path, concurrency: int, port: 
     names = _names(located, base) if len(located) > 1 else {first.model.name: base}
     adapters = _named_adapters(located, names) if len(located) > 1 else list(first.adapters)
     settings = swift.arguments(first.deploy, path=first.path, adapters=adapters, concurrency=concurrency)
+    if len(located) > 1:
+        settings["external_plugins"] = [*words(settings.get("external_plugins", [])), str(ADAPTERS_PLUGIN)]
     program = swift.program(first.deploy, python)
     argv = swift.command_line(program, settings, port=port, served_name=base)
     return Engine("ms-swift", argv, names, identities)

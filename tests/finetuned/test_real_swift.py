@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 import yaml
 from command import bridge
+from fault_server import FaultServer
 from finetuned.fake_server import make_sums
 from finetuned.real_training import BRIDGE, CALLBACK, FULL, LORA, make_base, train
 from serve.live import processes
+from server_thread import serving
 
 pytestmark = pytest.mark.env
 
@@ -86,6 +89,8 @@ def test_lora(tmp_path: Path, base: Path, spec: Path) -> None:
     (one,) = comparisons(tmp_path / "run")
     assert one["test"] == "mcnemar-exact"
     assert_has_learnt(one)
+    logs = [log.read_text(encoding="utf-8") for log in (tmp_path / "run" / "serve").glob("*.txt")]
+    assert sum(log.count("Uvicorn running on") for log in logs) == 1, "base and adapter are served by one process"
 
 
 def test_nothing_that_args_json_names_is_executed(tmp_path: Path, base: Path, full: Path, spec: Path) -> None:
@@ -149,3 +154,53 @@ def test_an_evaluation_that_fails_does_not_end_the_training(tmp_path: Path, base
     further = ["--external_plugins", str(CALLBACK), "--callbacks", "bridge", "--max_steps", "5"]
     out = train(base, tmp_path / "out", FULL, further, env)
     assert (next(out.glob("v*")) / "checkpoint-5").is_dir()
+
+
+def judged_sums(prompt: str) -> str:
+    """A judge that can add: by the question and the answers between their marks."""
+    found = re.search(r"What is (\d)\+(\d)\?", prompt)
+    assert found is not None
+    right = str(int(found[1]) + int(found[2]))
+    answers = re.findall(r"<answer[^>]*>\n(.*?)\n</answer", prompt, re.S)
+    marks = [answer.strip() == right for answer in answers]
+    if len(marks) == 1:
+        return f"[[{10 if marks[0] else 1}]]"
+    return "[[C]]" if marks[0] == marks[1] else "[[A]]" if marks[0] else "[[B]]"
+
+
+def test_arena_of_base_and_tuned_in_all_modes(tmp_path: Path, base: Path, full: Path) -> None:
+    """The answers are asked for once: another mode only asks the judge."""
+    questions = [{"question_id": n, "turns": [f"What is {n // 10}+{n % 10}?"]} for n in range(0, 100, 4)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, questions)), encoding="utf-8")
+    tuned = next(full.glob("v*/checkpoint-150"))
+    models = [
+        {"name": name, "deploy": {"path": str(path), "model_type": "qwen2", "template": "qwen"}}
+        for name, path in (("base", base), ("tuned", tuned))
+    ]
+    modes = {
+        "single": {"mode": "single"},
+        "baseline": {"mode": "pairwise-baseline", "baseline": "base"},
+        "all": {"mode": "pairwise-all"},
+    }
+    found = {}
+    with serving(FaultServer(answer=judged_sums)) as judge:
+        for name, block in modes.items():
+            spec = {
+                "models": models,
+                "questions": "sums.jsonl",
+                "generation": {"max_tokens": 8},
+                "judge": {"name": "fault-model", "endpoint": {"base_url": judge.server.base_url}},
+                "arena": block,
+            }
+            path = tmp_path / f"{name}.yaml"
+            path.write_text(yaml.safe_dump(spec), encoding="utf-8")
+            began = time.monotonic()
+            done = bridge("arena", "run", path, "--output", tmp_path / "run", "--quiet")
+            assert done.exit_code == 0, done.stderr
+            report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+            found[name] = {(row["metric"], row["model"]): row["value"] for row in report["results"]}
+            print(name, f"{time.monotonic() - began:.1f} s", found[name])
+            assert report["usage"]["failed"] == 0
+    assert found["single"]["score", "tuned"] > 8 > 2 > found["single"]["score", "base"]
+    assert found["baseline"]["win_rate", "tuned"] > 0.85
+    assert found["all"]["rating", "tuned"] > found["all"]["rating", "base"]
