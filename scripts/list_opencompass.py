@@ -116,7 +116,12 @@ EXECUTES = (
     "InternSandbox",
 )
 """Parts of the names of evaluators that run code which the model wrote."""
-BRIEF = ("kind", "evaluator", "data", "shots", "fix", "judge", "unusable")
+TRIED = {
+    "HumanEvalEvaluator": "data/humaneval/human-eval-v2-20210705.jsonl",
+    "MBPPEvaluator": "data/mbpp/mbpp.jsonl",
+}
+"""Those that are known to work in the sandbox, with the data that they are for."""
+BRIEF = ("kind", "evaluator", "data", "shots", "fix", "judge", "unusable", "runs_code")
 MOST_SUBSETS = 120
 MOST_PATHS = 12
 
@@ -195,6 +200,7 @@ def entry(variables: Sequence[str], found: Sequence[Json], mapping: Mapping[str,
         **shots(found),
         "range": any("test_range" in config.get("reader_cfg", {}) for config in found),
         "judge": is_judged(found),
+        "runs_code": runs_code(evaluators),
         "unusable": unusable(found, inferencers, evaluators, paths, mapping, sources),
     }
     return {key: value for key, value in described.items() if value not in (None, "", [], {}, False) or key == "shots"}
@@ -277,8 +283,24 @@ def unusable(
     mapping: Mapping[str, Json],
     sources: Sources,
 ) -> str:
-    reasons = (_how(found, inferencers, evaluators), _data(found, paths, mapping), _needs(found, evaluators, sources))
+    reasons = (
+        _how(found, inferencers, evaluators),
+        _code(found, evaluators, paths),
+        _data(found, paths, mapping),
+        _needs(found, evaluators, sources),
+    )
     return next((reason for some in reasons for reason in some), "")
+
+
+def runs_code(evaluators: Sequence[str]) -> bool:
+    return any(part in name for part in EXECUTES for name in evaluators)
+
+
+def _code(found: Sequence[Json], evaluators: Sequence[str], paths: Sequence[str]) -> Iterator[str]:
+    """What runs code is used where that has been tried: one file, asked once."""
+    once = all(config.get("num_repeats", 1) == 1 for config in found)
+    if runs_code(evaluators) and not (once and [TRIED.get(name) for name in evaluators] == list(paths)):
+        yield "executes code that the model writes, and has not been tried in the sandbox"
 
 
 def _how(found: Sequence[Json], inferencers: Sequence[str], evaluators: Sequence[str]) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Config:
     """How many worked examples are written into the prompt."""
     own_range: bool
     """It limits its rows itself."""
+    runs_code: bool
+    """Its evaluator runs what the model wrote."""
     judged: bool
     """Its evaluator asks a judge."""
 
@@ -131,6 +133,7 @@ def _config(module: str, entry: Mapping[str, Any]) -> Config:
         entry.get("fix"),
         entry.get("shots"),
         entry.get("range", False),
+        entry.get("runs_code", False),
         entry.get("judge", False),
     )
 

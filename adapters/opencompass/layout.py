@@ -55,6 +55,14 @@ _KNOWN = {
     ),
     "data/ARC/ARC-c/ARC-Challenge-Dev.jsonl": _arc("ARC-Challenge"),
     "data/ARC/ARC-e/ARC-Easy-Dev.jsonl": _arc("ARC-Easy"),
+    "data/humaneval/human-eval-v2-20210705.jsonl": Known(
+        "test",
+        ("test",),
+        (("", "unpacked"),),
+        (("human-eval-v2-20210705.jsonl",), ("HumanEval.jsonl.gz",), ("HumanEval.jsonl",)),
+    ),
+    # Its loader takes the rows of the test split from the whole file.
+    "data/mbpp/mbpp.jsonl": Known("test", ("test",), (("", "link"),), (("mbpp.jsonl",),)),
     "data/hellaswag/hellaswag.jsonl": Known(
         "validation",
         ("validation", "val"),

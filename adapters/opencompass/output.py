@@ -17,7 +17,7 @@ Json = dict[str, Any]
 WORK_DIR = "out"
 _NO_METRIC = {"bp", "sys_len", "ref_len", "type", "details", "error"}
 _CORRECT = ("correct", "is_correct", "cascade_correct")
-_EXTRACTED = ("parsed", "pred", "predictions", "completion")
+_EXTRACTED = ("parsed", "pred", "predictions", "completion", "programs")
 _TARGET = ("answer", "refr", "refer", "ref", "references", "task_id")
 _GRADED = "not_attempted_count"
 """In the results that OpenCompass makes of a judge's verdicts."""
@@ -189,6 +189,9 @@ def _detail(entry: Json, repeat: int | None) -> Detail:
         return found[repeat] if repeat is not None and isinstance(found, list) and repeat < len(found) else found
 
     extracted, target, correct = value(_EXTRACTED), value(_TARGET), value(_CORRECT)
+    if "programs" in entry and isinstance(extracted, list):
+        # The code, and the tests that were run on it.
+        extracted = extracted[0]
     if correct is None and repeat is None and "references" in entry:
         correct = extracted == target
     word = verdict.of(entry, repeat or 0)

@@ -64,11 +64,18 @@ def translate(task: Task, endpoint: Endpoint, env: EnvSpec) -> list[Job]:
 def _clash(one: Asked, other: Asked) -> bool:
     same_config = {c.module for c in one.chosen.configs} & {c.module for c in other.chosen.configs}
     same_place = _places(one) & _places(other)
+    if _runs_code(one) != _runs_code(other):
+        # What a model wrote is not to reach the answers to other questions.
+        return True
     return bool(same_config or (same_place and _sources(one) != _sources(other)))
 
 
 def _places(part: Asked) -> set[str]:
     return {path for config in part.chosen.configs for path in config.data}
+
+
+def _runs_code(part: Asked) -> bool:
+    return any(config.runs_code for config in part.chosen.configs)
 
 
 def _sources(part: Asked) -> tuple[list[str], str | None]:
@@ -99,6 +106,7 @@ def _job(task: Task, parts: Sequence[Asked], number: int, endpoint: Endpoint, en
             **_judge_env(endpoint),
         },
         timeout_s=task.spec.job_timeout_s,
+        runs="model output" if any(map(_runs_code, parts)) else "nothing",
     )
 
 

@@ -8,6 +8,7 @@ row without saying which.
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import re
@@ -129,6 +130,15 @@ def _jsonl(source: Path, target: Path) -> int:
     count = sum(1 for _ in _rows(source))
     _link(source, target)
     return count
+
+
+def _unpacked(source: Path, target: Path) -> int:
+    """A jsonl file that may be packed."""
+    if source.suffix != ".gz":
+        return _jsonl(source, target)
+    with gzip.open(source) as packed:
+        target.write_bytes(packed.read())
+    return sum(1 for _ in _rows(target))
 
 
 def _examples(source: Path, target: Path) -> int:
@@ -256,6 +266,7 @@ def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 _HOW: dict[str, Callable[[Path, Path], int | None]] = {
     "link": _link,
     "jsonl": _jsonl,
+    "unpacked": _unpacked,
     "examples": _examples,
     "mmlu": _mmlu,
     "ceval": _ceval,

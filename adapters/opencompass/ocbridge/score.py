@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from mmengine.config import ConfigDict
 from opencompass.tasks import OpenICLEvalTask
 
+from . import code_evaluation
 from .infer import Tell, one_line
 from .units import Json, Unit
 
 
 def score(models: Sequence[Json], units: Sequence[Unit], indices: Sequence[int], work_dir: str, tell: Tell) -> None:
+    code_evaluation.install()
     for index in indices:
         tell({"unit": index, "began": "score"})
         unit = units[index]

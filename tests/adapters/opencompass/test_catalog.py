@@ -58,8 +58,8 @@ def test_likelihood_configurations_are_listed_and_marked() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("humaneval", "sandbox"),
-        ("mbpp", "sandbox"),
+        ("humaneval_plus", "sandbox"),
+        ("mbpp_cn", "sandbox"),
         ("truthfulqa", "outside OpenCompass's data folder"),
         ("SimpleQA", "subjective evaluation"),
         ("commonsenseqa", "with a model from a hub (MDLRetriever"),

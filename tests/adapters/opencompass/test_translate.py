@@ -107,7 +107,7 @@ def data(tmp_path: Path) -> Path:
     ("dataset", "field", "said"),
     [
         ({"name": "gsmk8"}, "name", "OpenCompass has no dataset 'gsmk8' (did you mean 'gsm8k'?)"),
-        ({"name": "humaneval"}, "name", "executes code that the model writes"),
+        ({"name": "livecodebench"}, "name", "executes code that the model writes"),
         ({"name": "opencompass:mmlu_ppl_ac766d"}, "name", "scores likelihoods"),
         ({"name": "SimpleQA"}, "name", "task for subjective evaluation"),
         ({"name": "commonsenseqa"}, "name", "worked examples with a model from a hub"),
