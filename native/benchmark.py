@@ -36,6 +36,8 @@ class Sample:
     """Letter → text of a multiple-choice question, in the order shown."""
     messages: Sequence[Message] = ()
     """A conversation that the row brings along, sent in place of a prompt."""
+    images: Mapping[str, Any] = field(default_factory=dict)
+    """Place in the text (``<image 1>``) → path, URL or base64; see ``images``."""
     continuations: Sequence[str] = ()
     """Where likelihoods are scored: the answers as they follow the context, one for each of ``choices``."""
 

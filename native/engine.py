@@ -17,6 +17,7 @@ from bridge.endpoint.answer import Answer, EndpointDown, RequestFailed
 from bridge.endpoint.client import Client
 from bridge.native.answer import Parted, without_thinking
 from bridge.native.benchmark import Sample, Verdict
+from bridge.native.images import shown
 from bridge.native.job import DatasetJob, NativeJob
 from bridge.native.judging import Judging
 from bridge.native.likelihood import COMPLETIONS, log_likelihoods
@@ -250,7 +251,7 @@ def _asked(model: str, dataset: str, question: Question) -> Record:
         "subset": question.subset,
         "sample_id": question.sample_id,
         "repeat": question.repeat,
-        "input": question.context or question.messages,
+        "input": question.context or shown(question.messages),
         "prompt_sha256": prompt_sha256(question.prompts) if question.prompts else None,
         "target": question.sample.target if question.sample else None,
     }

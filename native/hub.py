@@ -37,6 +37,7 @@ class HubTable:
     subset: str | None
     rows: Any
     """A ``datasets.Dataset``, or what iterates like one."""
+    folder: None = None
 
     def lines(self) -> Iterator[Line]:
         for number, row in enumerate(self.rows, 1):

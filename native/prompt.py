@@ -11,6 +11,7 @@ from dataclasses import replace
 import orjson
 
 from bridge.native.benchmark import Benchmark, Message, Prompt, Row, Sample, needed
+from bridge.native.images import placed
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -172,7 +173,7 @@ def letter_index(answer: str, count: int) -> int:
 def messages_of(benchmark: Benchmark, sample: Sample, demos: Sequence[Sample] = ()) -> list[Message]:
     """What is sent for the sample: its own conversation where it has one, else the benchmark's prompt."""
     if sample.messages:
-        return list(sample.messages)
+        return placed(sample.messages, sample.images)
     prompt = prompt_of(benchmark, sample)
     text = prompt.question.format_map(sample.fields)
     if demos:
@@ -180,7 +181,8 @@ def messages_of(benchmark: Benchmark, sample: Sample, demos: Sequence[Sample] = 
         intro = prompt.demos_intro.format_map(demos[0].fields)
         text = "\n\n".join(filter(None, [intro, *shown, prompt.question_intro, text]))
     system = sample.fields.get("system") or prompt.system
-    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": text}]
+    messages = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": text}]
+    return placed(messages, sample.images)
 
 
 def prompt_of(benchmark: Benchmark, sample: Sample) -> Prompt:

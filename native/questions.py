@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bridge.native.benchmark import Benchmark, Message, Prompt, Sample, scored_by
 from bridge.native.benchmarks import benchmark, file_of
+from bridge.native.images import resolved
 from bridge.native.job import DatasetJob
 from bridge.native.judging import NEEDS_TARGET
 from bridge.native.likelihood import context_of
@@ -115,7 +116,7 @@ class Questions:
             sample = self.benchmark.to_sample(line.row)
             if sample.target is None and self._needs_target:
                 raise ValueError("has no reference answer; answers without one need a judge that rates them")
-            return sample, ""
+            return resolved(sample, table.folder), ""
         except KeyError as error:
             there = ", ".join(map(str, list(line.row)[:12]))
             return None, f"{table.name}:{line.number}: has no {error.args[0]}; there are: {there}"

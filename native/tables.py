@@ -25,6 +25,11 @@ class Table(Protocol):
         """None: there is only one, or the rows say it."""
         ...
 
+    @property
+    def folder(self) -> Path | None:
+        """Where files are that rows name; None on a hub."""
+        ...
+
     def lines(self) -> Iterator[Line]: ...
 
     def count(self, most: int | None) -> int | None:
@@ -46,6 +51,10 @@ class FileTable:
     @property
     def subset(self) -> str | None:
         return self.source.subset
+
+    @property
+    def folder(self) -> Path:
+        return self.source.path.parent
 
     @property
     def files(self) -> tuple[Path, ...]:

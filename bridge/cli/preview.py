@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,6 +64,12 @@ def _task(name: str, spec: Path | None, path: str | None, overrides: list[str]) 
     return planned.backend, Task(whole, planned.task.model, chosen, planned.task.concurrency)
 
 
+def _parts(content: list[dict[str, Any]]) -> str:
+    """A message with images; of one that is sent along, the beginning."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return re.sub(r"(data:image/[\w.+-]+;base64,.{24})[^\"]*", r"\1…", text)
+
+
 def _lines(shown: Preview) -> list[str]:
     where = f"{shown.subset}/{shown.sample_id}" if shown.subset else shown.sample_id
     if shown.problem:
@@ -71,6 +78,6 @@ def _lines(shown: Preview) -> list[str]:
     lines = [f"=== {where} · prompt {shown.prompt_sha256[:12]}"]
     for message in shown.request["messages"]:
         content = message["content"]
-        lines += [f"--- {message['role']}", content if isinstance(content, str) else json.dumps(content, indent=2)]
+        lines += [f"--- {message['role']}", content if isinstance(content, str) else _parts(content)]
     told = json.dumps(settings, ensure_ascii=False)
     return [*lines, f"--- settings: {told}", f"--- target: {shown.target}", ""]

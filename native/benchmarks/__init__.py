@@ -21,7 +21,7 @@ NAMES = (
     *("boolq", "race", "trivia_qa", "truthful_qa", "truthful_qa_mc2"),
     *("bbh", "lambada", "ifeval", "llmbar"),
     *("humaneval", "mbpp", "mbpp_sanitized"),
-    *("general_qa", "general_mcq"),
+    *("general_qa", "general_mcq", "general_vqa", "general_vmcq"),
 )
 ENTRY_POINTS = "bridge.benchmarks"
 

@@ -1,0 +1,185 @@
+"""Questions about images: where an image may come from, what is sent, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_server import FaultServer
+
+from bridge.native.benchmarks import benchmark
+from bridge.native.images import image_url, resolved, shown
+from bridge.native.prompt import messages_of
+from bridge.report.schema import ErrorKind
+
+
+def png(shade: int = 0) -> bytes:
+    """One grey pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    body = zlib.compress(bytes([0, shade]))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def url_of(raw: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(raw).decode()}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    (tmp_path / "data" / "images" / "a.png").write_bytes(png(1))
+    (tmp_path / "data" / "cut.png").write_bytes(png(1)[:-20])
+    (tmp_path / "data" / "text.png").write_text("no image", encoding="utf-8")
+    (tmp_path / "secret.png").write_bytes(png(9))
+    (tmp_path / "data" / "link.png").symlink_to(tmp_path / "secret.png")
+    return tmp_path / "data"
+
+
+def test_where_an_image_may_come_from(folder: Path) -> None:
+    raw = png(1)
+    bare = base64.b64encode(raw).decode()
+    there = [
+        "images/a.png",
+        "./images/../images/a.png",
+        bare,
+        url_of(raw),
+        raw,
+        {"bytes": raw},
+        {"path": "images/a.png"},
+    ]
+    assert {image_url(source, folder) for source in there} == {url_of(raw)}
+    assert image_url("https://example.org/a.png?b", folder) == "https://example.org/a.png?b"
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("../secret.png", "leads out of the folder"),
+        ("/etc/passwd.png", "leads out of the folder"),
+        ("images/../../secret.png", "leads out of the folder"),
+        ("link.png", "leads out of the folder"),
+        ("gone.png", "cannot be read: No such file"),
+        ("cut.png", "is cut off"),
+        ("text.png", "neither PNG"),
+        ("file:///etc/passwd", "is no image"),
+        ("/etc/passwd", "neither|is no image"),
+        ("bm8gaW1hZ2U=", "neither PNG"),
+        ("data:image/png;base64,!!!", "is no image"),
+        ("", "path, a URL or base64"),
+        (None, "path, a URL or base64"),
+        (7, "path, a URL or base64"),
+    ],
+)
+def test_what_is_refused(folder: Path, source: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        image_url(source, folder)
+
+
+def asked(name: str, row: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    mark = benchmark(name)
+    return messages_of(mark, resolved(mark.to_sample(row), folder))
+
+
+def test_an_image_stands_where_the_text_says(folder: Path) -> None:
+    row = {
+        "question": "Is <image 1> like <image 2>?",
+        "image_1": "images/a.png",
+        "image_2": url_of(png(2)),
+        "answer": "no",
+    }
+    (message,) = asked("general_vqa", row, folder)
+    kinds = [(part["type"], part.get("text")) for part in message["content"]]
+    assert kinds == [("text", "Is "), ("image_url", None), ("text", " like "), ("image_url", None), ("text", "?")]
+    assert message["content"][3]["image_url"] == {"url": url_of(png(2))}
+    (message,) = asked("general_vqa", {"question": "What?", "image": "images/a.png", "answer": "grey"}, folder)
+    assert [part["type"] for part in message["content"]] == ["image_url", "text"]
+
+
+def test_messages_keep_their_form_and_get_their_images(folder: Path) -> None:
+    part = {"type": "image_url", "image_url": {"url": "images/a.png", "detail": "low"}}
+    turns = [{"role": "system", "content": "Look."}, {"role": "user", "content": [{"type": "text", "text": "?"}, part]}]
+    for given in (turns, json.dumps(turns)):
+        sent = asked("general_vqa", {"messages": given, "answer": "grey"}, folder)
+        assert sent[0] == turns[0]
+        assert sent[1]["content"][1] == {"type": "image_url", "image_url": {"url": url_of(png(1)), "detail": "low"}}
+
+
+def test_options_may_be_images(folder: Path) -> None:
+    row = {"question": "Which is <image 1>?", "image_1": "images/a.png", "image_2": "images/a.png", "answer": "B"}
+    for options in (["<image 2>", "neither"], '["<image 2>", "neither"]'):
+        (message,) = asked("general_vmcq", {**row, "options": options}, folder)
+        assert [part["type"] for part in message["content"]] == ["text", "image_url", "text", "image_url", "text"]
+        assert "A) " in message["content"][2]["text"]
+    mark = benchmark("general_vmcq")
+    assert mark.to_sample({**row, "A": "this", "B": "that"}).target == "B"
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "why"),
+    [
+        ("general_vqa", {"question": "?", "answer": "x"}, "has no image"),
+        (
+            "general_vqa",
+            {"question": "<image 2>?", "image_1": "images/a.png", "answer": "x"},
+            "<image 2>, and there is no",
+        ),
+        ("general_vqa", {"messages": "[{", "answer": "x"}, "unexpected|JSON"),
+        ("general_vmcq", {"question": "?", "options": ["a", "b"], "answer": "A"}, "has no image"),
+        (
+            "general_vmcq",
+            {"question": "?", "image_1": "images/a.png", "options": "ab", "answer": "A"},
+            "JSON|unexpected",
+        ),
+        ("general_vmcq", {"question": "?", "image": "images/a.png", "options": ["a"], "answer": "A"}, "1 options"),
+    ],
+)
+def test_a_row_in_another_form_says_what_is_wrong(folder: Path, name: str, row: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        asked(name, row, folder)
+
+
+async def test_a_broken_image_costs_its_own_row(native_run: Any, task: Callable[..., Any], folder: Path) -> None:
+    row = {"question": "What is in <image 1>?", "options": ["a cat", "a pixel"], "answer": "B"}
+    sources = ["images/a.png", "cut.png", "../secret.png", url_of(png(3))]
+    lines = [json.dumps({**row, "image_1": source}) + "\n" for source in sources]
+    (folder / "look_val.jsonl").write_text("".join(lines), encoding="utf-8")
+    given = task({"name": "general_vmcq", "path": str(folder)})
+    async with FaultServer(answer=lambda prompt: "ANSWER: B") as server:
+        assert await native_run.run(given, server.base_url) == 7
+        assert len(server.journal) == 2
+        sent = {part["image_url"]["url"] for asked in server.journal for part in _images(asked.body)}
+    assert sent == {url_of(png(1)), url_of(png(3))}
+    (result,) = native_run.collect(given, exit_code=7)
+    assert (result.rows[0].value, result.rows[0].n, result.rows[0].n_errors) == (1.0, 2, 2)
+    (error,) = result.errors
+    assert (error.kind, error.count) == (ErrorKind.BACKEND, 2)
+    assert "look_val.jsonl:2: an image (png) is cut off" in error.message
+    kept = next(iter(result.samples)).input
+    assert isinstance(kept, list)
+    assert f"{len(png(1))} bytes;sha256=" in json.dumps(kept), "the record names the image, and does not hold it"
+
+
+def _images(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return [part for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
+
+
+def test_real_images_are_taken_whole(rows: Callable[[str], Path]) -> None:
+    folder = rows("mathvision")
+    taken = [image_url(f"images/{path.name}", folder) for path in sorted((folder / "images").iterdir())]
+    assert len(taken) > 10
+    assert all(url.startswith("data:image/jpeg;base64,") for url in taken)
+
+
+def test_records_hold_text_as_it_is() -> None:
+    messages = [{"role": "user", "content": "data:image/png;base64,AAAA"}]
+    assert shown(messages) is messages
