@@ -12,8 +12,11 @@ import opencompass_rows as rows
 import opencompass_toys as toys
 from opencompass_writers import WRITERS
 
-CODE = ("humaneval", "mbpp")
-"""They execute what the model wrote, and are tested with the sandbox."""
+CODE = {
+    "humaneval": "in the sandbox, the reference solutions | 164 | 1.0000 | 1.0000 | yes",
+    "mbpp": "in the sandbox, the reference solutions | 40 | 0.9250 | 0.9250 | yes",
+}
+"""They execute what the model wrote: ``test_code.py`` holds them to this."""
 HUB = ("commonsenseqa",)
 """Its pinned configuration chooses worked examples with a model from a hub."""
 SUBSETS = {

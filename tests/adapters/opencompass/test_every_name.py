@@ -185,9 +185,10 @@ def table(seen: Seen) -> str:
     ]
     lines += [_line(name, seen) for name in ALL]
     listed = backend("opencompass").datasets()
-    for name in (*every.HUB, *every.CODE):
-        why = listed[name].unusable or "executes the model's code: in a sandbox, with tests of its own"
-        lines.append(f"| {name} | {listed[name].config} | no: {why} | | | | |")
+    for name in every.HUB:
+        lines.append(f"| {name} | {listed[name].config} | no: {listed[name].unusable} | | | | |")
+    for name, seen_there in every.CODE.items():
+        lines.append(f"| {name} | {listed[name].config} | {seen_there} |")
     return "\n".join(lines) + "\n"
 
 
