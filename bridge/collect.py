@@ -17,6 +17,7 @@ from bridge.report.merge import merge
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, SampleRecord, Status
 from bridge.report.write import sample_line
 from bridge.rundir import RunDir, slug
+from bridge.traffic_perf import traffic_results
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Collection:
             for at, planned in enumerate(self.plan.tasks)
             for result in self.results.get(at, [])
         ]
+        if self.plan.spec.measure_traffic:
+            written += traffic_results(self.rundir.requests, self._traffic_names(), manifest.bridge_version)
         return merge(
             written,
             run_id=manifest.run_id,
@@ -90,6 +93,13 @@ class Collection:
             errors=(*errors, *self.errors),
             datasets=[dataset.id for dataset in self.plan.spec.datasets],
         )
+
+    def _traffic_names(self) -> dict[str, list[str]]:
+        """By model, the names under which its jobs' requests were recorded."""
+        names: dict[str, list[str]] = {}
+        for planned in self.plan.tasks:
+            names.setdefault(planned.task.model.name, []).extend(traffic_name(planned, j.id) for j in planned.jobs())
+        return names
 
     def _earlier(self, planned: PlannedTask) -> Iterator[BenchmarkResult]:
         for job in planned.jobs():

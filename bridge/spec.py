@@ -23,7 +23,7 @@ _NATIVE_SAMPLING = frozenset(
     {"temperature", "top_p", "top_k", "max_tokens", "seed", "stop", "n", "model", "messages", "stream"}
 )
 
-_HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s", "sandbox"}
+_HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s", "job_timeout_s", "sandbox", "measure_traffic"}
 
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -320,6 +320,8 @@ class TaskSpec(_Part):
 
     With `false` such code is refused; `--unsafe` on the command line allows it. See `docs/sandbox.md`.
     """
+    measure_traffic: bool = False
+    """Also report how fast the run's own requests were answered, as dataset `perf`; `bridge perf` measures better."""
     options: dict[str, JsonObject] = Field(default_factory=dict)
     """Settings of one backend by its name, passed on verbatim and recorded: `{opencompass: {…}}`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -142,6 +142,30 @@ def failures(path: Path, job: str) -> dict[str, Failures]:
     with _reading(path) as connection:
         rows = connection.execute(_FAILURES, (job,)).fetchall()
     return {kind: Failures(count, message or "") for kind, count, message, _ in rows}
+
+
+class Asked(NamedTuple):
+    """One request that went to the server."""
+
+    started_at: float
+    """Seconds since the epoch."""
+    latency_s: float
+    completion_tokens: int | None
+    prompt_tokens: int | None
+    error: str | None
+
+
+def asked(path: Path, jobs: Sequence[str]) -> list[Asked]:
+    """The requests of these jobs that were not answered from the cache, in the order in which they began.
+
+    Raises ``StoreError`` where the file cannot be read.
+    """
+    if not path.exists():
+        return []
+    query = """SELECT started_at, latency_s, completion_tokens, prompt_tokens, error FROM requests
+               WHERE NOT cached AND latency_s IS NOT NULL AND job = ? ORDER BY started_at"""
+    with _reading(path) as connection:
+        return sorted(Asked(*row) for job in jobs for row in connection.execute(query, (job,)))
 
 
 @contextmanager
