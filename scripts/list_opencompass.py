@@ -133,7 +133,8 @@ def main(out: Path) -> None:
     spec = find_spec("opencompass")
     assert spec is not None and spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
-    mapping = runpy.run_path(str(package / "utils" / "datasets_info.py"))["DATASETS_MAPPING"]
+    where = runpy.run_path(str(package / "utils" / "datasets_info.py"))
+    mapping = where["DATASETS_MAPPING"]
     sources = Sources(package)
     root = package / "configs" / "datasets"
     configs = {}
@@ -147,7 +148,16 @@ def main(out: Path) -> None:
     names = {name: {"config": config, **configs[config]} for name, config in NAMES.items()}
     write(out / "datasets.json", {**stamp, "names": names, "families": families})
     write(out / "configs.json", {**stamp, "configs": configs})
+    write(out / "archives.json", {**stamp, **archives(where["DATASETS_URL"], mapping)})
     print(f"{len(configs)} configurations, {len(families)} families, {len(names)} names")
+
+
+def archives(urls: Mapping[str, Json], mapping: Mapping[str, Json]) -> Json:
+    """Where OpenCompass downloads what it does not find: the archive of a part of a path, the id of a path."""
+    ids = {
+        str(one["local"]).removeprefix("./").rstrip("/"): one["ms_id"] for one in mapping.values() if one.get("ms_id")
+    }
+    return {"archives": {part: [one["url"], one["md5"]] for part, one in urls.items()}, "modelscope": ids}
 
 
 def drop_usual_variables(configs: Mapping[str, Json]) -> None:
@@ -196,6 +206,7 @@ def entry(variables: Sequence[str], found: Sequence[Json], mapping: Mapping[str,
         "kind": None if set(inferencers) <= GENERATION else "likelihood" if set(inferencers) <= LIKELIHOOD else "other",
         "evaluator": ", ".join(evaluators[:4]) + (f" and {len(evaluators) - 4} more" if len(evaluators) > 4 else ""),
         "data": paths[:MOST_PATHS],
+        "loader": loader(found),
         **units(found),
         **shots(found),
         "range": any("test_range" in config.get("reader_cfg", {}) for config in found),
@@ -272,7 +283,14 @@ def local_path(config: Json, mapping: Mapping[str, Json]) -> str:
     path = str(config.get("path") or "")
     local = str(mapping[path].get("local") or "") if path in mapping else path
     local = local.removeprefix("./").rstrip("/")
-    return local if local.startswith("data/") else ""
+    inside = config.get("file_name")
+    return f"{local}/{inside}" if inside and local.startswith("data/") else local if local.startswith("data/") else ""
+
+
+def loader(found: Sequence[Json]) -> str:
+    """The class that reads the data, where it is the same for all."""
+    names = {last(config.get("type")) for config in found}
+    return names.pop() if len(names) == 1 else ""
 
 
 def unusable(
@@ -312,8 +330,6 @@ def _how(found: Sequence[Json], inferencers: Sequence[str], evaluators: Sequence
         yield f"needs OpenCompass's {named}, which its concurrent task lacks"
     if set(evaluators) & SUBJECTIVE:
         yield "is scored by OpenCompass's task for subjective evaluation, over the answers of several models"
-    if any(part in name for part in EXECUTES for name in evaluators):
-        yield "executes code that the model writes, which needs a sandbox that is not there yet"
     if "" in evaluators:
         yield "has no evaluator"
     if len(set(abbrs)) != len(abbrs):

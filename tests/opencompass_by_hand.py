@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -36,9 +37,16 @@ with read_base():
     from opencompass.configs.datasets.hellaswag.hellaswag_gen_6faab5 import hellaswag_datasets
     from opencompass.configs.datasets.bbh.bbh_gen_4a31fa import bbh_datasets
     from opencompass.configs.datasets.ceval.ceval_gen_5f30c7 import ceval_datasets
+    from opencompass.configs.datasets.obqa.obqa_gen_9069e4 import obqa_datasets
+    from opencompass.configs.datasets.winogrande.winogrande_gen_458220 import winogrande_datasets
+    from opencompass.configs.datasets.piqa.piqa_gen_1194eb import piqa_datasets
+    from opencompass.configs.datasets.triviaqa.triviaqa_gen_2121ce import triviaqa_datasets
+    from opencompass.configs.datasets.lambada.lambada_gen_217e11 import lambada_datasets
+    from opencompass.configs.datasets.SuperGLUE_BoolQ.SuperGLUE_BoolQ_gen_883d50 import BoolQ_datasets
 
 datasets = [*gsm8k_datasets, *mmlu_datasets, *ARC_c_datasets, *ARC_e_datasets, *hellaswag_datasets, *bbh_datasets,
-            *ceval_datasets]
+            *ceval_datasets, *obqa_datasets, *winogrande_datasets, *piqa_datasets, *triviaqa_datasets,
+            *lambada_datasets, *BoolQ_datasets]
 datasets = [d for d in datasets if d['abbr'] in {abbrs!r}]
 for d in datasets:
     d['reader_cfg']['test_range'] = '[:{limit}]'
@@ -114,6 +122,55 @@ def opencompass_layout(source: Path, cache: Path) -> None:
     (original,) = (source / "hellaswag").glob("*.jsonl")
     rows = [json.loads(line) for line in original.read_text(encoding="utf-8").splitlines()]
     toys.write_jsonl(data / "hellaswag" / "hellaswag.jsonl", [hellaswag_by_hand(row) for row in rows])
+    if (source / "piqa").exists():
+        _more_by_hand(source, data)
+
+
+def _more_by_hand(source: Path, data: Path) -> None:
+    """Those of which there are real rows, each in a form of its own."""
+
+    def rows_of(name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (source / name).read_text(encoding="utf-8").splitlines()]
+
+    for folder in ("winogrande", "piqa"):
+        (data / folder).mkdir()
+    shutil.copy(source / "winogrande/dev_reconstructed.jsonl", data / "winogrande/dev.jsonl")
+    for split in ("train", "dev"):
+        shutil.copy(source / "piqa/valid-labels.lst", data / f"piqa/{split}-labels.lst")
+        toys.write_jsonl(data / f"piqa/{split}.jsonl", [{**row, "id": "x"} for row in rows_of("piqa/valid.jsonl")])
+    trivia = rows_of("triviaqa/triviaqa_sm_sub.jsonl")
+    for split in ("dev", "test"):
+        lines = [
+            (
+                row["context"][len("Question: ") : -len("\nAnswer:")].removesuffix("?"),
+                str(list(dict.fromkeys([row["answer"], *row["aliases"]]))),
+            )
+            for row in trivia
+        ]
+        (data / "triviaqa").mkdir(exist_ok=True)
+        with (data / f"triviaqa/trivia-{split}.qa.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter="\t").writerows(lines)
+    words = [
+        {"prompt": row["context"], "label": row["continuation"]} for row in rows_of("lambada/lambada_openai.jsonl")
+    ]
+    toys.write_jsonl(data / "lambada/test.jsonl", words)
+    asked = [(row["query"][len("Passage: ") :].split("\nQuestion: "), row) for row in rows_of("boolq/boolq.jsonl")]
+    toys.write_jsonl(
+        data / "SuperGLUE/BoolQ/val.jsonl",
+        [
+            {"passage": passage, "question": question.rstrip("?"), "label": ["false", "true"][row["gold"]]}
+            for (passage, question), row in asked
+        ],
+    )
+    with (source / "openbookqa/test.tsv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    toys.write_jsonl(data / "openbookqa/Main/test.jsonl", map(_obqa_by_hand, table))
+
+
+def _obqa_by_hand(row: dict[str, str]) -> dict[str, Any]:
+    texts = [part.partition(")")[2].strip() for part in row["Choices"].split("(")[1:]]
+    choices = [{"text": text, "label": letter} for text, letter in zip(texts, "ABCD", strict=True)]
+    return {"question": {"stem": row["Question Stem"], "choices": choices}, "answerKey": row["Answer Key"]}
 
 
 def hellaswag_by_hand(row: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bridge.backend import Task
 from bridge.spec import DatasetSpec, GenerationSpec, expanded
 
 OPTIONS = ("data", "model")
-_FOLDERS = {"ARC_c": "arc", "ARC_e": "arc"}
+_FOLDERS = {"ARC_c": "arc", "ARC_e": "arc", "obqa": "openbookqa"}
 """Names under which a benchmark's files are usually kept, where it is not the dataset's own."""
 
 

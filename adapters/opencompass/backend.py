@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -22,6 +22,7 @@ from bridge.backend import (
     Support,
     Task,
 )
+from bridge.data_state import DataState
 from bridge.errors import Problem
 
 HERE = Path(__file__).resolve().parent
@@ -73,6 +74,14 @@ class OpenCompassBackend:
         from bridge.adapters.opencompass.check import missing_files, static_problems
 
         return [*static_problems(task), *missing_files(task)]
+
+    def configurations(self) -> Mapping[str, DatasetInfo]:
+        return catalog.configurations()
+
+    def data_states(self, task: Task) -> Iterator[DataState]:
+        from bridge.adapters.opencompass.data_files import data_states
+
+        return data_states(task)
 
     def translate(self, task: Task, endpoint: Endpoint) -> list[Job]:
         from bridge.adapters.opencompass.translate import translate

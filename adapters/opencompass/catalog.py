@@ -37,6 +37,8 @@ class Config:
     """``abbr`` → what its loader calls it, which is part of its files' names."""
     data: tuple[str, ...]
     """Paths in OpenCompass's data folder, each beginning with ``data/``."""
+    loader: str
+    """The class that reads them, where it is one."""
     fix: int | None
     """How many examples a fixed list names; another number can be asked for."""
     shots: int | None
@@ -51,6 +53,15 @@ class Config:
     @property
     def family(self) -> str:
         return self.module.split(".")[0]
+
+    def paths(self, subsets: Sequence[str]) -> tuple[str, ...]:
+        """Of the data, what these subsets need."""
+        return tuple(dict.fromkeys(path for abbr in self.wanted(subsets) for path in self.paths_of(abbr))) or self.data
+
+    def paths_of(self, abbr: str) -> tuple[str, ...]:
+        """All, or where each has a path of its own, that one."""
+        own = dict(zip(self.units, self.data, strict=True)) if len(self.data) == len(self.units) else {}
+        return (own[abbr],) if abbr in own else self.data
 
     def wanted(self, subsets: Sequence[str]) -> list[str]:
         """The abbreviations of these subsets; of all, where none is named."""
@@ -92,6 +103,12 @@ def datasets() -> Mapping[str, DatasetInfo]:
 
 
 @cache
+def configurations() -> Mapping[str, DatasetInfo]:
+    """Every configuration under its full name."""
+    return {module: _info(module, entry, module) for module, entry in _configs().items()}
+
+
+@cache
 def resolve(name: str) -> Chosen | None:
     """A listed name, or a configuration by its file's name: ``mmlu_gen_4d595a``, ``mmlu.mmlu_gen_4d595a``."""
     info = datasets().get(name)
@@ -130,6 +147,7 @@ def _config(module: str, entry: Mapping[str, Any]) -> Config:
         units := dict(_units(entry)),
         dict(zip(units, entry.get("names") or [subset or "" for subset in units.values()], strict=True)),
         tuple(entry.get("data", ())),
+        entry.get("loader", ""),
         entry.get("fix"),
         entry.get("shots"),
         entry.get("range", False),

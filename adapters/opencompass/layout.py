@@ -6,80 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
-from bridge.adapters.opencompass.catalog import Chosen
+from bridge.adapters.opencompass.catalog import Chosen, Config
+from bridge.adapters.opencompass.known import SPLIT_FILES, Known, known_files
 from bridge.adapters.opencompass.ocbridge.lay_out import File, LayoutError, Source, choose, subset_of
 
-_ARC = ("validation", "dev", "test", "train")
-_SPLIT_FILES = {"validation": "Dev", "dev": "Dev", "test": "Test", "train": "Train"}
-
-
-@dataclass(frozen=True)
-class Known:
-    """A benchmark whose own layout is known. Places are patterns with ``{subset}`` and ``{split}``."""
-
-    split: str
-    """The split that is scored where the spec names none."""
-    splits: tuple[str, ...]
-    """What the spec may name."""
-    files: tuple[tuple[str, str], ...]
-    """Place in OpenCompass's folder for it (empty: that *is* the file), and how the file gets there."""
-    own: tuple[tuple[str, ...], ...] = ()
-    """Names of these files in the benchmark's own folder, several ways; default: as in OpenCompass's."""
-    folders: tuple[str, ...] = ("",)
-    """Folders of the benchmark's own archive in which they may be."""
-    scored: str = ""
-    """Which of the files holds the rows that are scored; empty where there is only one."""
-
-    @property
-    def places(self) -> tuple[tuple[str, ...], ...]:
-        return self.own or (tuple(place for place, _ in self.files),)
-
-
-def _arc(part: str) -> Known:
-    own = ((f"{part}-{{split}}.jsonl",),)
-    return Known("dev", _ARC, (("", "jsonl"),), own, ("", part, f"ARC-V1-Feb2018-2/{part}"))
-
-
-_KNOWN = {
-    "data/gsm8k": Known(
-        "test", ("test", "main"), (("test.jsonl", "jsonl"), ("train.jsonl", "jsonl")), scored="test.jsonl"
-    ),
-    "data/mmlu": Known(
-        "test",
-        ("test",),
-        (("dev/{subset}_dev.csv", "mmlu"), ("test/{subset}_test.csv", "mmlu")),
-        scored="test/{subset}_test.csv",
-    ),
-    "data/ARC/ARC-c/ARC-Challenge-Dev.jsonl": _arc("ARC-Challenge"),
-    "data/ARC/ARC-e/ARC-Easy-Dev.jsonl": _arc("ARC-Easy"),
-    "data/humaneval/human-eval-v2-20210705.jsonl": Known(
-        "test",
-        ("test",),
-        (("", "unpacked"),),
-        (("human-eval-v2-20210705.jsonl",), ("HumanEval.jsonl.gz",), ("HumanEval.jsonl",)),
-    ),
-    # Its loader takes the rows of the test split from the whole file.
-    "data/mbpp/mbpp.jsonl": Known("test", ("test",), (("", "link"),), (("mbpp.jsonl",),)),
-    "data/hellaswag/hellaswag.jsonl": Known(
-        "validation",
-        ("validation", "val"),
-        (("", "hellaswag"),),
-        (("hellaswag_val.jsonl",), ("hellaswag.jsonl",), ("*.jsonl",)),
-    ),
-    "data/BBH/data": Known(
-        "test", ("test",), (("{subset}.json", "examples"),), folders=("", "bbh"), scored="{subset}.json"
-    ),
-    "data/ceval/formal_ceval": Known(
-        "val",
-        ("val", "validation"),
-        tuple((f"{split}/{{subset}}_{split}.csv", "ceval") for split in ("dev", "val", "test")),
-        folders=("", "formal_ceval"),
-        scored="val/{subset}_val.csv",
-    ),
-}
 _CUSTOM_PATTERNS = {
     "general_mcq": ("{subset}_val.jsonl", "{subset}_val.csv"),
     "general_qa": ("{subset}_test.jsonl", "{subset}.jsonl", "{subset}_test.csv", "{subset}.csv"),
@@ -91,14 +23,14 @@ def splits(chosen: Chosen) -> tuple[str, ...]:
     """What the spec may name as the split; empty where the framework's configuration decides alone."""
     if chosen.custom:
         return _CUSTOM_SPLITS[chosen.name]
-    known = [_KNOWN[path].splits for config in chosen.configs for path in config.data if path in _KNOWN]
+    known = [known.splits for _, known in _known_of(chosen.configs)]
     return known[0] if known else ()
 
 
 def scored_split(chosen: Chosen, split: str | None) -> str | None:
     if split is not None or chosen.custom:
         return split or _CUSTOM_SPLITS[chosen.name][0]
-    known = [_KNOWN[path].split for config in chosen.configs for path in config.data if path in _KNOWN]
+    known = [known.split for _, known in _known_of(chosen.configs)]
     return known[0] if known else None
 
 
@@ -107,13 +39,13 @@ def expected(chosen: Chosen) -> str:
     if chosen.custom:
         return " or ".join(pattern.replace("{subset}", "<subset>") for pattern in _CUSTOM_PATTERNS[chosen.name])
     places = [path for config in chosen.configs for path in config.data]
-    own = [text for path in places if path in _KNOWN for text in _own_places(_KNOWN[path])]
+    own = [text for _, known in _known_of(chosen.configs) for text in _own_places(known)]
     return "; or, as in OpenCompass's data folder, ".join(filter(None, [", ".join(own), ", ".join(places)]))
 
 
 def _own_places(known: Known) -> Iterator[str]:
     for place in known.places[0]:
-        yield place.replace("{subset}", "<subset>").replace("{split}", _SPLIT_FILES.get(known.split, known.split))
+        yield place.replace("{subset}", "<subset>").replace("{split}", SPLIT_FILES.get(known.split, known.split))
 
 
 def parts(
@@ -123,11 +55,11 @@ def parts(
     if chosen.custom:
         return [list(_custom(chosen.name, subsets, roots, folder))]
     return [
-        list(_sources(path, [config.names[abbr] for abbr in abbrs], split, roots))
+        list(_sources(path, config.loader, [config.names[abbr] for abbr in abbrs], split, roots))
         for config in chosen.configs
         for abbrs in [config.wanted(subsets)]
         if abbrs or not config.units
-        for path in config.data
+        for path in config.paths(subsets)
     ]
 
 
@@ -140,18 +72,26 @@ def files_of(chosen: Chosen, folder: str, abbrs: Iterable[str]) -> dict[str, lis
         return {"*": [f"{folder}/{{}}.jsonl"]}
     found: dict[str, list[str]] = {}
     for config in chosen.configs:
-        for path in config.data:
-            if path in _KNOWN:
-                known = _KNOWN[path]
-                for abbr, name in config.names.items():
-                    places = sorted((place for place, _ in known.files), key=lambda place: place != known.scored)
-                    found[abbr] = [f"{path}/{place}".replace("{subset}", name).rstrip("/") for place in places]
+        for path, known in _known_of([config]):
+            for abbr, name in config.names.items():
+                if path not in config.paths_of(abbr):
+                    continue
+                places = sorted((place for place, _ in known.files), key=lambda place: place != known.scored)
+                found[abbr] = [f"{path}/{place}".replace("{subset}", name).rstrip("/") for place in places]
     return {abbr: found[abbr] for abbr in abbrs if abbr in found}
 
 
-def _sources(path: str, names: Sequence[str], split: str | None, roots: Sequence[str]) -> Iterator[Source]:
+def _known_of(configs: Sequence[Config]) -> Iterator[tuple[str, Known]]:
+    """Path in OpenCompass's data folder, and what is known of it."""
+    for config in configs:
+        for path in config.data:
+            if known := known_files(path, config.loader, bool(config.units)):
+                yield path, known
+
+
+def _sources(path: str, loader: str, names: Sequence[str], split: str | None, roots: Sequence[str]) -> Iterator[Source]:
     """Of the files that OpenCompass wants at ``path``."""
-    known = _KNOWN.get(path)
+    known = known_files(path, loader, bool(names))
     if known is None:
         yield Source(_under(roots, ("", "data")), (File(path.removeprefix("data/"), path),))
         return
@@ -174,7 +114,7 @@ def _under(roots: Sequence[str], folders: Sequence[str]) -> tuple[str, ...]:
 def _files(path: str, known: Known, places: Sequence[str], names: Sequence[str], split: str | None) -> Iterator[File]:
     for place, (inside, how) in zip(places, known.files, strict=True):
         for name in (names or ("",)) if "{subset}" in place else ("",):
-            values = {"subset": name, "split": _SPLIT_FILES.get(split or known.split, "")}
+            values = {"subset": name, "split": SPLIT_FILES.get(split or known.split, "")}
             yield File(place.format(**values), "/".join(filter(None, [path, inside.format(**values)])), how)
 
 

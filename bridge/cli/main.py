@@ -21,6 +21,7 @@ VERBS = {
     "plan": Verb("bridge.cli.plan", "Show the jobs and files of a run without starting it."),
     "preview": Verb("bridge.cli.preview", "Print exactly what would be sent for a dataset's first samples."),
     "datasets": Verb("bridge.cli.datasets", "List the datasets that the backends know."),
+    "data": Verb("bridge.cli.data", "Check which files of datasets are there, and fetch them when told to."),
     "backends": Verb("bridge.cli.backends", "List the backends and what each supports."),
     "env": Verb("bridge.cli.env", "Build, list, check and remove environments."),
     "report": Verb("bridge.cli.report", "Make the report of a run again from its folder."),

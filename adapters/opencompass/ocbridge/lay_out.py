@@ -11,11 +11,12 @@ import csv
 import gzip
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from .conversions import CONVERSIONS, Convert
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -77,15 +78,20 @@ class Source:
 
 def choose(sources: Sequence[Source]) -> Candidate:
     """The first candidate that is whole. Raises LayoutError, about the one that is nearest to it."""
+    candidate = whole_or_nearest(sources)
+    missing = candidate.missing()
+    if not missing:
+        return candidate
+    listed = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+    raise LayoutError(f"{candidate.root}: {listed} missing")
+
+
+def whole_or_nearest(sources: Sequence[Source]) -> Candidate:
+    """The first candidate that is whole, or the one that lacks least. Raises LayoutError where there is none at all."""
     candidates = [candidate for source in sources for candidate in source.candidates()]
     if not candidates:
         raise LayoutError("no place is given where its files are")
-    missing = [candidate.missing() for candidate in candidates]
-    at = min(range(len(candidates)), key=lambda i: len(missing[i]) / max(1, len(candidates[i].files)))
-    if not missing[at]:
-        return candidates[at]
-    listed = ", ".join(missing[at][:4]) + (f" and {len(missing[at]) - 4} more" if len(missing[at]) > 4 else "")
-    raise LayoutError(f"{candidates[at].root}: {listed} missing")
+    return min(candidates, key=lambda candidate: len(candidate.missing()) / max(1, len(candidate.files)))
 
 
 @dataclass
@@ -126,10 +132,33 @@ def _link(source: Path, target: Path) -> None:
     target.symlink_to(source)
 
 
+def _of_rows(convert: Convert) -> Callable[[Path, Path], int]:
+    return lambda source, target: _converted(source, target, convert)
+
+
 def _jsonl(source: Path, target: Path) -> int:
     count = sum(1 for _ in _rows(source))
     _link(source, target)
     return count
+
+
+def _trivia(source: Path, target: Path) -> int | None:
+    """A question and its accepted answers in each line, with a tab between them."""
+    if source.suffix != ".jsonl":
+        _link(source, target)
+        return None
+    lines = []
+    for number, row in _rows(source):
+        try:
+            question = str(row["context"]).removeprefix("Question:").removesuffix("Answer:").strip().removesuffix("?")
+            lines.append([question, repr([str(name) for name in dict.fromkeys([row["answer"], *row["aliases"]])])])
+        except (KeyError, TypeError) as error:
+            raise LayoutError(
+                f"{source}:{number}: expected context, answer, aliases; it has {', '.join(row)}"
+            ) from error
+    with target.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows(lines)
+    return len(lines)
 
 
 def _unpacked(source: Path, target: Path) -> int:
@@ -172,28 +201,6 @@ def _checked_table(source: Path, columns: int | None, header: bool) -> int:
                 raise LayoutError(f"{source}: row {number} has {len(row)} columns, expected {columns}")
             count += 1
     return count - (1 if header else 0)
-
-
-def _hellaswag(source: Path, target: Path) -> int:
-    """The original rows, as the preprocessed ones that OpenCompass was made for."""
-
-    def convert(row: dict[str, Any]) -> dict[str, Any]:
-        if "query" in row:
-            return {"query": row["query"], "choices": row["choices"], "gold": row["gold"]}
-        context = row["ctx_a"] + " " + row["ctx_b"].capitalize() if "ctx_a" in row else row["ctx"]
-        return {
-            "query": _clean(f"{row['activity_label']}: {context}"),
-            "choices": [_clean(ending) for ending in row["endings"]],
-            "gold": int(row["label"]),
-        }
-
-    return _converted(source, target, convert)
-
-
-def _clean(text: str) -> str:
-    """WikiHow's marks taken out, as is usual for this benchmark."""
-    text = text.strip().replace(" [title]", ". ")
-    return re.sub(r"\[.*?\]", "", text).replace("  ", " ")
 
 
 def _mcq(source: Path, target: Path) -> int:
@@ -245,10 +252,10 @@ def _converted(source: Path, target: Path, convert: Callable[[dict[str, Any]], d
 
 
 def _rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a jsonl or (with a header) csv file, each with the number of its line or row."""
-    if source.suffix == ".csv":
+    """The objects of a jsonl or (with a header) csv or tsv file, each with the number of its line or row."""
+    if source.suffix in (".csv", ".tsv"):
         with source.open(encoding="utf-8-sig", newline="") as file:
-            yield from enumerate(csv.DictReader(file), 2)
+            yield from enumerate(csv.DictReader(file, delimiter="\t" if source.suffix == ".tsv" else ","), 2)
         return
     with source.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
@@ -267,10 +274,11 @@ _HOW: dict[str, Callable[[Path, Path], int | None]] = {
     "link": _link,
     "jsonl": _jsonl,
     "unpacked": _unpacked,
+    "trivia": _trivia,
     "examples": _examples,
     "mmlu": _mmlu,
     "ceval": _ceval,
-    "hellaswag": _hellaswag,
     "mcq": _mcq,
     "qa": _qa,
+    **{name: _of_rows(convert) for name, convert in CONVERSIONS.items()},
 }

@@ -169,7 +169,7 @@ def test_missing_files_are_told_with_the_layout_that_is_expected(tmp_path: Path)
     assert "data/gsm8k" in by_field["datasets[0]"].hint
     assert "and 110 more missing" in by_field["datasets[1].path"].message
     assert "dev/<subset>_dev.csv, test/<subset>_test.csv" in by_field["datasets[1].path"].hint
-    assert "expected data/triviaqa" in by_field["datasets[2]"].hint
+    assert "expected trivia-dev.qa.csv, trivia-test.qa.csv" in by_field["datasets[2]"].hint
 
 
 def test_without_any_place_the_user_is_told_how_to_give_one() -> None:
@@ -192,7 +192,8 @@ def test_files_may_lie_in_opencompass_own_layout(data: Path, tmp_path: Path) -> 
         (data / source).rename(own / target)
     (own / "hellaswag").mkdir()
     toys.write_jsonl(own / "hellaswag" / "hellaswag.jsonl", [{"query": "A: b", "choices": ["1"] * 4, "gold": 1}])
-    (own / "triviaqa").mkdir()
+    for split in ("dev", "test"):
+        toys.write_jsonl(own / "triviaqa" / f"trivia-{split}.qa.csv", [])
     datasets = [
         *("gsm8k", "ARC_c", "hellaswag", "triviaqa"),
         {"name": "mmlu", "subsets": list(toys.MMLU)},
