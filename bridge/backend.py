@@ -124,6 +124,8 @@ class Endpoint:
     """The URL in messages: as the spec writes it, where that is not ``base_url`` (``${NAME}``)."""
     failed_marker: str = ""
     """Text that stands in an answer's place where a request finally failed; samples that carry it have no score."""
+    dialect: str = ""
+    """What the server misreads of the API, by name (``endpoint.dialect``); for jobs that go there directly."""
     likelihood: Literal["prompt_logprobs", "echo", ""] = ""
     """How the server tells the log-probabilities of a prompt; empty where it does not, or was not asked."""
     judge: Endpoint | None = None

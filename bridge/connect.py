@@ -56,6 +56,7 @@ class Connection:
             identity=self.served.identity,
             shown_url=self.served.shown_url,
             likelihood=self.likelihood,
+            dialect=self.served.dialect,
         )
 
 
@@ -111,6 +112,7 @@ async def _gateway(
             upstream=served.identity,
             shown_url=served.shown_url,
             rename={model.name: served.model},
+            dialect=served.dialect,
         )
         async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:
             with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):

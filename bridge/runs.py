@@ -51,14 +51,17 @@ def prepare(spec: TaskSpec, *, unsafe: bool = False) -> Plan:
     """The plan, after every check that asks no network and starts no job. Raises SpecError with all problems."""
     from bridge import confine
     from bridge.serve import check as check_model
+    from bridge.serve.misread import misread
 
     problems: list[Problem] = []
     for index, model in enumerate(spec.all_models):
         problems += check_model(model, field="model" if spec.model else f"models[{index}]")
-    for judge in filter(None, [spec.judge]):
-        problems += check_model(judge, field="judge")
+        problems += misread(model, spec)
+    for index, judge in enumerate(spec.all_judges):
+        field = "judge" if spec.judge else f"judges[{index}]"
+        problems += check_model(judge, field=field)
         if judge.local is not None:
-            problems.append(Problem("", "judge.local", "a judge answers in text", "give 'endpoint' or 'deploy'"))
+            problems.append(Problem("", f"{field}.local", "a judge answers in text", "give 'endpoint' or 'deploy'"))
     try:
         plan = make_plan(spec)
     except SpecError as error:

@@ -156,6 +156,7 @@ def _client(job: NativeJob, store: RequestStore) -> Client:
         upstream=job.identity or None,
         rename={job.model: job.served_model or job.model},
         shown_url=job.shown_url,
+        dialect=job.dialect,
     )
 
 
@@ -175,6 +176,7 @@ async def _panel(job: NativeJob, store: RequestStore) -> AsyncIterator[Panel]:
                 upstream=judge.identity or None,
                 rename={judge.model: judge.served_model or judge.model},
                 shown_url=judge.shown_url,
+                dialect=judge.dialect,
             )
             judges.append(Judge(judge, await stack.enter_async_context(client), judge_traffic(job.traffic, at)))
         yield Panel(judges)

@@ -110,6 +110,7 @@ class NativeBackend:
             identity=endpoint.identity,
             shown_url=endpoint.shown_url,
             api_key_env=key_env,
+            dialect=endpoint.dialect,
             likelihood=endpoint.likelihood,
             judges=judge_jobs(task, endpoint) if judged else (),
             score_workers=options.score_workers,

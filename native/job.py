@@ -64,6 +64,7 @@ class JudgeJob:
     request: dict[str, Any]
     """The request's fields besides model and messages."""
     base_url_env: str
+    dialect: str = ""
     served_model: str = ""
     identity: str = ""
     shown_url: str = ""
@@ -91,6 +92,8 @@ class NativeJob:
     """The URL in messages; empty: as it is."""
     api_key_env: str | None = None
     """The environment variable that holds the key; None: the server wants none."""
+    dialect: str = ""
+    """What the server misreads of the API, by name (``endpoint.dialect``)."""
     likelihood: Literal["prompt_logprobs", "echo", ""] = ""
     """How the server tells the log-probabilities of a prompt; empty where nobody needs them."""
     judges: tuple[JudgeJob, ...] = ()

@@ -58,6 +58,7 @@ def judge_jobs(task: Task, endpoint: Endpoint) -> tuple[JudgeJob, ...]:
             model=judge.name,
             request=request_of(judge),
             base_url_env=_nth(JUDGE_BASE_URL_ENV, at),
+            dialect=there.dialect,
             served_model=there.served_model,
             identity=there.identity,
             shown_url=there.shown_url,

@@ -46,5 +46,6 @@ async def connected(
             upstream=served.identity,
             rename={model.name: served.model},
             shown_url=served.shown_url,
+            dialect=served.dialect,
         ) as client:
             yield client

@@ -15,6 +15,7 @@ from bridge.endpoint.answer import Answer, EndpointDown, FailureKind, RequestFai
 from bridge.endpoint.backoff import wait_s
 from bridge.endpoint.breaker import Breaker
 from bridge.endpoint.cache import RequestStore
+from bridge.endpoint.dialect import DIALECTS
 from bridge.endpoint.key import request_key
 from bridge.endpoint.request import Request
 from bridge.endpoint.sse import Assembly, events
@@ -37,7 +38,7 @@ class Client:
     first. ``store`` None: nothing is cached or recorded. ``upstream`` stands for the server in the cache's keys;
     give one where a server that is started anew has another ``base_url`` each time (default: ``base_url``).
     ``rename``: the model's name in requests → the one that the server knows it by; keys have the first.
-    ``shown_url`` is the URL in messages (default: ``base_url``).
+    ``shown_url`` is the URL in messages (default: ``base_url``). ``dialect`` names what this server misreads.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Client:
         upstream: str | None = None,
         rename: Mapping[str, str] | None = None,
         shown_url: str = "",
+        dialect: str = "",
     ) -> None:
         self.upstream = upstream or base_url
         self._transport = Transport(base_url, api_key, timeout_s, connect_timeout_s)
@@ -61,6 +63,7 @@ class Client:
         self._max_retries = max_retries
         self._under_way = UnderWay()
         self._rename = {name: served for name, served in (rename or {}).items() if name != served}
+        self._dialect = DIALECTS.get(dialect)
         self._breaker = Breaker(shown_url or self._transport.where, self._probe)
 
     @property
@@ -158,6 +161,8 @@ class Client:
         return said._replace(body=body)
 
     async def _until_answered(self, request: Request) -> Answer:
+        if self._dialect and (why := self._dialect.refusal(request.path, request.body)):
+            raise RequestFailed("refused-by-server", why, tries=0)
         payload = orjson.dumps(self._as_served(request.body))
         while True:
             try:
@@ -196,6 +201,8 @@ class Client:
                 response = await self._transport.post(request.path, payload)
                 read = read_answer(response.status, response.body, request.path, response.retry_after)
                 body = response.body
+                if self._dialect and (put_right := self._dialect.read(read, request.body)) is not read:
+                    read, body = put_right, orjson.dumps(put_right)
             else:
                 read, body = await self._stream(request, payload)
         finally:
@@ -248,6 +255,7 @@ class Client:
             raise
 
     def _as_served(self, body: dict[str, Any]) -> dict[str, Any]:
+        body = self._dialect.asked(body) if self._dialect else body
         name = body.get("model")
         return {**body, "model": self._rename[name]} if isinstance(name, str) and name in self._rename else body
 

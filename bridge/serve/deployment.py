@@ -74,6 +74,7 @@ async def deployed(
                 model=engine.names[one.model.name],
                 identity=engine.identities[one.model.name],
                 info=describe(one.model, one.deploy),
+                dialect="swift" if first.deploy.engine == "swift" else "",
                 died=server.died,
                 reason=server.reason,
             )

@@ -20,6 +20,8 @@ class Served:
     """What stands for the model in the key of a cache: the same as long as it is the same model, whatever its id and
     port are now; another one when its weights or the way they are served change."""
     info: ModelInfo
+    dialect: str = ""
+    """What the server misreads of the API, by name (``endpoint.dialect``); empty: nothing that is known."""
     shown_url: str = ""
     """The URL in messages: as the spec writes it, where that is not ``base_url`` (``${NAME}``)."""
     api_key: str | None = field(default=None, repr=False)

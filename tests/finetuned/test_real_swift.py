@@ -89,7 +89,7 @@ def test_lora(tmp_path: Path, base: Path, spec: Path) -> None:
     (one,) = comparisons(tmp_path / "run")
     assert one["test"] == "mcnemar-exact"
     assert_has_learnt(one)
-    logs = [log.read_text(encoding="utf-8") for log in (tmp_path / "run" / "serve").glob("*.txt")]
+    logs = [log.read_text(encoding="utf-8") for log in (tmp_path / "run" / "serve").rglob("log.txt")]
     assert sum(log.count("Uvicorn running on") for log in logs) == 1, "base and adapter are served by one process"
 
 

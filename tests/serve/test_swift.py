@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from serve.live import deployed
 
+from bridge.errors import SpecError
+from bridge.runs import prepare
 from bridge.serve import check, describe, environment_of, swift
-from bridge.spec import DeploySpec, ModelSpec
+from bridge.serve.misread import misread
+from bridge.spec import DeploySpec, ModelSpec, TaskSpec
 
 
 def test_the_command_line(weights: Path, adapter: Path) -> None:
@@ -170,3 +173,41 @@ def test_arguments_that_are_bridges_own(weights: Path) -> None:
 
 def test_a_variable_that_is_not_set() -> None:
     assert "this environment variable is not set" in problems(deployed("${NO_SUCH_VARIABLE}/x"))[0]
+
+
+# Settings that it takes and does nothing about -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("generation", "told"),
+    [
+        ({"seed": 1, "temperature": 0.5}, "generation.seed: ms-swift's transformers backend takes a seed"),
+        ({"seed": 1}, ""),
+        (
+            {"extra_body": {"response_format": {"type": "json_object"}}},
+            "generation.extra_body.response_format: ms-swift",
+        ),
+        ({"stop": ["x"], "extra_body": {"max_completion_tokens": 5}}, ""),
+    ],
+)
+def test_what_a_score_must_not_rest_on(weights: Path, generation: dict[str, Any], told: str) -> None:
+    spec = TaskSpec(model=deployed(weights), datasets=("gsm8k",), generation=generation)  # type: ignore[arg-type]
+    found = [str(problem) for problem in misread(deployed(weights), spec)]
+    assert [one for one in found if one.startswith(told)] == found if told else found == []
+    assert len(found) == bool(told)
+    own = TaskSpec(model=deployed(weights), datasets=({"name": "gsm8k", "generation": generation},))  # type: ignore[arg-type]
+    assert [str(problem) for problem in misread(deployed(weights), own)] == [f"datasets[0].{one}" for one in found]
+
+
+def test_a_seed_that_vllm_heeds(weights: Path) -> None:
+    model = deployed(weights, command=("python",), args={"infer_backend": "vllm"})
+    spec = TaskSpec(model=model, datasets=("gsm8k",), generation={"seed": 1, "temperature": 1})  # type: ignore[arg-type]
+    assert list(misread(model, spec)) == []
+
+
+def test_a_judge_is_checked_too(weights: Path) -> None:
+    there = {"name": "m", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}}
+    judge = {"name": "j", "local": {"path": str(weights)}}
+    spec = TaskSpec.model_validate({"model": there, "judge": judge, "datasets": ["gsm8k"]})
+    with pytest.raises(SpecError, match=r"judge\.local: a judge answers in text"):
+        prepare(spec)
