@@ -226,6 +226,16 @@ class PromptSpec(_Part):
     """The system prompt; an empty one sends none."""
     fewshot_seed: int | None = None
     """Draws the worked examples with this seed, for each subset anew; without it the first ones are shown."""
+    fewshot_ids: tuple[str, ...] = ()
+    """The worked examples by their ids (without ids: by their numbers in the subset, from 0), shown in this order."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.fewshot_seed is not None and self.fewshot_ids:
+            raise ValueError("give one of 'fewshot_seed' and 'fewshot_ids'")
+        if len(set(self.fewshot_ids)) < len(self.fewshot_ids):
+            raise ValueError("fewshot_ids: an example is there twice")
+        return self
 
 
 def _from_name(value: object) -> object:

@@ -183,6 +183,8 @@ def scoring_of(dataset: DatasetSpec) -> Scoring:
 
 
 def num_fewshot_of(dataset: DatasetSpec, mark: Benchmark) -> int:
+    if dataset.num_fewshot is None and dataset.prompt is not None and dataset.prompt.fewshot_ids:
+        return len(dataset.prompt.fewshot_ids)
     return mark.num_fewshot if dataset.num_fewshot is None else dataset.num_fewshot
 
 
@@ -261,6 +263,10 @@ def _settings_problems(task: Task) -> Iterator[Problem]:
         yield from likelihood_problems(task, at, dataset, mark)
         if dataset.prompt is not None and dataset.prompt.template is not None:
             yield from _template_problems(f"{at}.prompt.template", dataset.prompt.template)
+        named = dataset.prompt.fewshot_ids if dataset.prompt is not None else ()
+        if named and num_fewshot_of(dataset, mark) != len(named):
+            message = f"is {dataset.num_fewshot}, and prompt.fewshot_ids names {len(named)} examples"
+            yield Problem("", f"{at}.num_fewshot", message, "leave it out")
         yield from _unknown_subsets(at, dataset, mark.subsets)
         if dataset.subsets and not mark.subsets and not mark.custom:
             yield Problem("", f"{at}.subsets", f"{mark.name} has no subsets", "leave it out")

@@ -7,7 +7,7 @@ Nothing here is heavy to import: libraries that a scorer needs are loaded in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -142,6 +142,10 @@ class Layout:
     """The usual layout in words, for error messages."""
     columns: tuple[str, ...] = ()
     """Names of the columns of csv and tsv files that have no header line."""
+    documents: tuple[str, ...] = ()
+    """Paths in the form of ``files``, with suffix, where the authors' archive has a JSON file for each document."""
+    rows_of: Callable[[Row], Iterable[Row]] | None = None
+    """Takes a document apart; None: it is a row."""
     labels: str = ""
     """What stands in place of the suffix in the name of a file with a label per line, where rows have none."""
 

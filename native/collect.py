@@ -209,7 +209,7 @@ def _template(outcome: Outcome, task: Task, dataset: DatasetSpec, mark: Benchmar
         **judge_settings(task, dataset, mark),
         **({"subsets": list(dataset.subsets)} if dataset.subsets else {}),
         **({"thinking": "keep"} if _keeps_thinking(task) else {}),
-        **({"prompt": dataset.prompt.model_dump(exclude_none=True)} if dataset.prompt else {}),
+        **({"prompt": dataset.prompt.model_dump(exclude_defaults=True)} if dataset.prompt else {}),
         **_asked_with(task, dataset, mark),
     }
     return ResultRow(

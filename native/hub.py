@@ -16,7 +16,7 @@ from bridge.native.benchmark import Benchmark, Hub
 from bridge.native.job import HubName
 from bridge.native.locate import find_sources
 from bridge.native.readers import DataError, Line
-from bridge.native.tables import Table, file_table
+from bridge.native.tables import Table, table_of
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]
     there = mark.hub
     if hub == "modelscope":
         copy = _fetched(mark, f"modelscope:{there.modelscope}", lambda: _copy_of(there.modelscope))
-        return [file_table(source, mark.layout) for source in find_sources(mark, copy, split)]
+        return [table_of(source, mark.layout) for source in find_sources(mark, copy, split)]
     per_subset = there.config == "{subset}"
     return [_table(mark, there, split, subset) for subset in ((subsets or mark.subsets) if per_subset else (None,))]
 

@@ -50,6 +50,8 @@ class DatasetJob:
     system: str | None = None
     fewshot_seed: int | None = None
     """Draws the worked examples; None: the first ones."""
+    fewshot_ids: tuple[str, ...] = ()
+    """Names the worked examples."""
     thinking: Thinking = "cut"
     scoring: Scoring = "generation"
     judging: dict[str, Any] | None = None
@@ -109,7 +111,10 @@ class NativeJob:
 
 def read_job(path: Path) -> NativeJob:
     raw = orjson.loads(path.read_bytes())
-    datasets = tuple(DatasetJob(**{**entry, "subsets": tuple(entry["subsets"])}) for entry in raw.pop("datasets"))
+    datasets = tuple(
+        DatasetJob(**{**entry, **{name: tuple(entry[name]) for name in ("subsets", "fewshot_ids")}})
+        for entry in raw.pop("datasets")
+    )
     judges = tuple(JudgeJob(**entry) for entry in raw.pop("judges"))
     return NativeJob(datasets=datasets, judges=judges, **raw)
 

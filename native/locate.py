@@ -8,26 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bridge.native.benchmark import Benchmark
+from bridge.native.documents import find_documents, find_in_tars, is_tar
 from bridge.native.readers import SUFFIXES, DataError, suffix_of
+from bridge.native.source import Source, regex_of
 from bridge.native.worked_text import SUFFIX as WORKED
 
 _HUB_PATTERNS = ("{config}/{split}-*", "{config}/{split}", "data/{split}-*", "data/{split}", "{split}-*", "{split}")
 _SUBSET_PATTERNS = _HUB_PATTERNS[:2]
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One file of one split."""
-
-    path: Path
-    subset: str | None
-    """None: there is only one, or the rows say it."""
 
 
 def find_sources(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
@@ -37,14 +29,17 @@ def find_sources(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
     """
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; {_expected(benchmark)}")
+    if is_tar(root):
+        return _some(benchmark, root, split, find_documents(benchmark.layout, root, split))
     if root.is_file():
         return [Source(_readable(root), _subset_of_file(benchmark, root, split))]
-    return _some(benchmark, root, split, _in_folder(benchmark, root, split))
+    found = _in_folder(benchmark, root, split) or find_documents(benchmark.layout, root, split)
+    return _some(benchmark, root, split, found or find_in_tars(benchmark.layout, root, split))
 
 
 def find_examples(benchmark: Benchmark, root: Path, split: str) -> list[Source]:
     """The files of a split that worked examples are taken from; beside ``root`` where that is a file."""
-    if not root.is_file():
+    if is_tar(root) or not root.is_file():
         return find_sources(benchmark, root, split)
     subset = _subset_of_file(benchmark, root, benchmark.split)
     beside = [
@@ -81,11 +76,11 @@ def _expected(benchmark: Benchmark) -> str:
 def _subset_of_file(benchmark: Benchmark, path: Path, split: str) -> str | None:
     names = benchmark.layout.splits[split]
     for pattern in (one for several in benchmark.layout.files for one in several.split(" | ")):
-        found = _regex(pattern.rsplit("/", 1)[-1], names, suffix_of(path)).fullmatch(path.name)
+        found = regex_of(pattern.rsplit("/", 1)[-1], names, suffix_of(path)).fullmatch(path.name)
         if found and "subset" in found.groupdict():
             return found["subset"]
         tail = "/".join(path.absolute().parts[-pattern.count("/") - 1 :])
-        found = _regex(pattern, names, suffix_of(path)).fullmatch(tail)
+        found = regex_of(pattern, names, suffix_of(path)).fullmatch(tail)
         if found and found.groupdict().get("subset") in benchmark.subsets:
             return found["subset"]
     return path.name.removesuffix(suffix_of(path)) if benchmark.custom else None
@@ -125,21 +120,12 @@ def _unambiguous(folder: Path, found: list[Source]) -> list[Source]:
 
 
 def _matches(folder: Path, pattern: str, splits: tuple[str, ...], suffix: str) -> Iterator[Source]:
-    regex = _regex(pattern, splits, suffix)
+    regex = regex_of(pattern, splits, suffix)
     depth = "/".join("*" for _ in pattern.split("/"))
     for path in sorted(folder.glob(depth)):
         found = regex.fullmatch(path.relative_to(folder).as_posix())
         if found and path.is_file():
             yield Source(path, found["subset"] if "subset" in regex.groupindex else None)
-
-
-def _regex(pattern: str, splits: tuple[str, ...], suffix: str) -> re.Pattern[str]:
-    """The first place of a name captures it, the others have to agree."""
-    text = re.escape(pattern).replace(r"\*", "[^/]*")
-    for name, options in (("split", "|".join(map(re.escape, splits))), ("subset", r"[^/]+?")):
-        place = re.escape("{" + name + "}")
-        text = text.replace(place, f"(?P<{name}>{options})", 1).replace(place, f"(?P={name})")
-    return re.compile(text + re.escape(suffix))
 
 
 def _in_hub_copy(benchmark: Benchmark, folder: Path, splits: tuple[str, ...]) -> list[Source]:

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from bridge.native.benchmark import Benchmark, Message, Prompt, Sample, scored_by
 from bridge.native.benchmarks import benchmark, file_of
+from bridge.native.documents import DocumentsTable
 from bridge.native.images import resolved
 from bridge.native.job import DatasetJob
 from bridge.native.judging import NEEDS_TARGET
 from bridge.native.likelihood import context_of
-from bridge.native.locate import Source, find_examples, find_sources
+from bridge.native.locate import find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line
-from bridge.native.tables import FileTable, Table, file_table
+from bridge.native.source import Source
+from bridge.native.tables import FileTable, Table, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,14 @@ class Questions:
         return found
 
     def _chosen(self, samples: Iterator[Sample], subset: str | None, wanted: int) -> Iterable[Sample]:
-        """The first ones, or as the seed draws them."""
+        """The first ones, or as the seed draws them, or those that are named. Raises DataError for a missing one."""
+        if self.dataset.fewshot_ids:
+            by_id = {str(number) if one.id is None else one.id: one for number, one in enumerate(samples)}
+            if missing := [name for name in self.dataset.fewshot_ids if name not in by_id]:
+                of = f" of {subset}" if subset else ""
+                what = f"there is no worked example{of} with the id {missing[0]!r}"
+                raise DataError(f"{self.dataset.id}: {what}; the first are: {', '.join(list(by_id)[:5])}")
+            return [by_id[name] for name in self.dataset.fewshot_ids]
         if self.dataset.fewshot_seed is None:
             return itertools.islice(samples, wanted)
         there = list(samples)
@@ -239,15 +248,17 @@ def _tables(
         from bridge.native.hub import hub_tables
 
         return hub_tables(dataset.hub, mark, split, dataset.subsets)
-    return [file_table(source, mark.layout) for source in find(mark, Path(dataset.path), split)]
+    return [table_of(source, mark.layout) for source in find(mark, Path(dataset.path), split)]
 
 
 def data_files(questions: Questions) -> list[tuple[str, int, int]]:
     """The files that the questions come from, with size and time of change; part of the recipe."""
-    paths = [path for table in questions.tables if isinstance(table, FileTable) for path in table.files]
+    paths = [
+        path for table in questions.tables if isinstance(table, FileTable | DocumentsTable) for path in table.files
+    ]
     if questions.dataset.num_fewshot:
         examples = example_tables(questions.dataset, questions.benchmark)
-        paths += [path for table in examples if isinstance(table, FileTable) for path in table.files]
+        paths += [path for table in examples if isinstance(table, FileTable | DocumentsTable) for path in table.files]
     stats = [(path, path.stat()) for path in paths]
     return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 

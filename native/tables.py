@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from bridge.native.benchmark import Layout
-from bridge.native.locate import Source
+from bridge.native.documents import DocumentsTable
 from bridge.native.readers import DataError, Line, count_rows, read_rows, suffix_of
+from bridge.native.source import Source
 
 
 class Table(Protocol):
@@ -66,6 +67,11 @@ class FileTable:
 
     def count(self, most: int | None) -> int | None:
         return count_rows(self.source.path, self.columns, most)
+
+
+def table_of(source: Source, layout: Layout) -> FileTable | DocumentsTable:
+    """The rows of a file, or of the documents of a folder or tar."""
+    return DocumentsTable(source, layout) if source.members else file_table(source, layout)
 
 
 def file_table(source: Source, layout: Layout) -> FileTable:

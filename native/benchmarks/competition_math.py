@@ -2,9 +2,10 @@
 
     {"problem": "What is …?", "level": "Level 3", "type": "Algebra", "solution": "So it is \\\\boxed{12}."}
 
-The hubs' form, one table; the authors' archive, with a file for each problem, is not read. Asked with four worked
-examples, the first four of the training set. The reference is what the solution boxes last; it is compared by value
-(see ``scorers.math``). The levels are subsets; the level of a few problems is "Level ?".
+In the hubs' form, one table, or as the authors' archive, packed (``MATH.tar``) or unpacked, with a file for each
+problem: ``MATH/test/algebra/1.json``. Asked with four worked examples, the first four of the training set. The
+reference is what the solution boxes last; it is compared by value (see ``scorers.math``). The levels are subsets; the
+level of a few problems is "Level ?".
 
 EvalScope shows examples with their result alone; here they come with their solution. It has no subset for the problems
 without a level.
@@ -24,7 +25,7 @@ def to_sample(row: Row) -> Sample:
     if target is None:
         raise ValueError("the solution boxes no answer")
     sample = math_500.to_sample({**row, "answer": target})
-    return replace(sample, id=None)
+    return replace(sample, id=str(row["document"]) if "document" in row else None)
 
 
 BENCHMARK = replace(
@@ -35,7 +36,8 @@ BENCHMARK = replace(
     layout=Layout(
         files=("{split}", "data/{split}"),
         splits={"test": ("test",), "train": ("train",)},
-        example="test.jsonl and train.jsonl (problem, level, solution)",
+        documents=("{split}/*/*.json", "MATH/{split}/*/*.json"),
+        example="MATH.tar, MATH/test/algebra/*.json; or test.jsonl and train.jsonl (problem, level, solution)",
     ),
     to_sample=to_sample,
     hub=Hub("evalscope/competition_math", "hendrycks/competition_math"),

@@ -2,13 +2,16 @@
 
     {"example_id": "high1.txt", "article": "…", "question": "Why did …?", "options": ["…", …], "answer": "B"}
 
-The hubs' form, a table for each of ``high`` and ``middle``; the authors' archive, with a file for each article, is not
-read. Asked with three worked examples of the training set (which makes for long prompts); the model may reason first.
+In the hubs' form, a table for each of ``high`` and ``middle``, or as the authors' archive, packed (``RACE.tar.gz``) or
+unpacked, with a file for each article: ``RACE/test/high/1.txt`` (article, questions, options, answers). Asked with
+three worked examples of the training set (which makes for long prompts); the model may reason first.
 
 EvalScope asks the same way.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
 from bridge.native.prompt import CHOICE_REASONED, choice_sample, letter_index
@@ -18,7 +21,18 @@ from bridge.native.scorers.multiple_choice import MultipleChoice
 def to_sample(row: Row) -> Sample:
     options = list(map(str, needed(row, "options")))
     question = f"Article:\n{needed(row, 'article')}\n\nQuestion: {needed(row, 'question')}"
-    return choice_sample(question, options, letter_index(str(needed(row, "answer")), len(options)))
+    id_ = str(row["document"]) if "document" in row else None
+    return choice_sample(question, options, letter_index(str(needed(row, "answer")), len(options)), id=id_)
+
+
+def rows_of(article: Row) -> Iterator[Row]:
+    """A row for each question of an article in the authors' form."""
+    columns = [needed(article, name) for name in ("questions", "options", "answers")]
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError("has not as many questions as options and answers")
+    for number, (question, options, answer) in enumerate(zip(*columns, strict=True)):
+        row = {"question": question, "options": options, "answer": answer, "article": needed(article, "article")}
+        yield {**row, "document": f"{article['document']}#{number}"}
 
 
 BENCHMARK = Benchmark(
@@ -29,7 +43,9 @@ BENCHMARK = Benchmark(
     layout=Layout(
         files=("{subset}/{split}", "{subset}_{split}"),
         splits={"test": ("test",), "validation": ("validation", "dev"), "train": ("train",)},
-        example="high/test.jsonl, middle/test.jsonl (article, question, options, answer), high/train.jsonl …",
+        documents=("{split}/{subset}/*.txt", "RACE/{split}/{subset}/*.txt"),
+        rows_of=rows_of,
+        example="RACE.tar.gz, RACE/test/high/*.txt; or high/test.jsonl (article, question, options, answer), …",
     ),
     to_sample=to_sample,
     prompt=CHOICE_REASONED,

@@ -11,6 +11,7 @@ from fault_server import FaultServer
 
 from bridge.native.backend import NativeBackend
 from bridge.native.preview import preview
+from bridge.native.readers import DataError
 
 
 def sent(task, count: int = 1) -> list[list[dict[str, str]]]:
@@ -42,6 +43,27 @@ def test_examples_are_drawn_by_the_seed(task, tmp_path: Path, write_jsonl) -> No
     assert shown(fewshot_seed=7) == shown(fewshot_seed=7)
     assert len({tuple(shown(fewshot_seed=seed)) for seed in range(5)}) == 5
     assert len(set(shown(fewshot_seed=7))) == 4
+
+
+def test_examples_are_those_that_are_named(task, tmp_path: Path, write_jsonl) -> None:
+    folder = tmp_path / "gsm8k"
+    write_jsonl(folder / "test.jsonl", [{"question": "Asked?", "answer": "#### 1"}])
+    write_jsonl(folder / "train.jsonl", [{"question": f"Example {at}?", "answer": "#### 1"} for at in range(50)])
+
+    def given(ids: list[str], **more: int):
+        return task({"name": "gsm8k", "path": str(folder), "prompt": {"fewshot_ids": ids}, **more})
+
+    (messages,) = sent(given(["31", "7"]))
+    assert re.findall(r"Example (\d+)", messages[0]["content"]) == ["31", "7"]
+    with pytest.raises(DataError, match="no worked example with the id '99'; the first are: 0, 1"):
+        sent(given(["99"]))
+    (problem,) = NativeBackend().check(given(["1", "2"], num_fewshot=5))
+    assert (problem.field, problem.message) == (
+        "datasets[0].num_fewshot",
+        "is 5, and prompt.fewshot_ids names 2 examples",
+    )
+    with pytest.raises(ValueError, match="one of 'fewshot_seed' and 'fewshot_ids'"):
+        task({"name": "gsm8k", "prompt": {"fewshot_ids": ["1"], "fewshot_seed": 3}})
 
 
 @pytest.mark.parametrize(
