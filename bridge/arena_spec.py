@@ -281,7 +281,7 @@ class ArenaSpec(_Part):
     judges: tuple[ArenaJudgeSpec, ...] = ()
     """Several judges, which decide together."""
     arena: ArenaBlock
-    """How the models are compared."""
+    """Who meets whom, what judges are asked, and what becomes of their verdicts."""
     concurrency: Annotated[int, Field(ge=1, le=4096)] = 32
     """Requests in flight at any model or judge at any time."""
     max_retries: Annotated[int, Field(ge=0)] = 6

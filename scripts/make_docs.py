@@ -1,4 +1,4 @@
-"""Writes docs/spec.md and docs/report-schema.md from the models' own docstrings; with --check, only compares.
+"""Writes docs/spec.md, arena-spec.md and report-schema.md from the models' own docstrings; with --check, only compares.
 
 python scripts/make_docs.py [--check]
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from bridge.arena_spec import ArenaSpec
 from bridge.report.schema import EXIT_CODES, ErrorKind, Report, SampleRecord, Status
 from bridge.spec import TaskSpec
 
@@ -39,6 +40,26 @@ limit: 100
 Unknown fields are refused. A field that a backend cannot honour is refused, never dropped. Relative paths are taken
 from the folder of the spec. `--set generation.max_tokens=64` on the command line changes one value. Secrets are named
 by their environment variable and never written down. `bridge schema spec` prints the JSON schema.
+"""
+
+ARENA_INTRO = """\
+# The arena's spec
+
+Which models meet, on which questions, before which judges; [arena.md](arena.md) shows it at work:
+
+```yaml
+name: chat
+models:
+  - {name: tuned, endpoint: {base_url: "http://127.0.0.1:8000/v1"}}
+  - {name: llama2, answers: ./answers/llama2.jsonl}
+questions: {path: ./question.jsonl, limit: 80}
+judge: {name: judge-model, endpoint: {base_url: "http://127.0.0.1:8001/v1", api_key_env: JUDGE_KEY}}
+arena:
+  mode: pairwise-all
+```
+
+What [spec.md](spec.md) says of files, places of problems, paths, `${NAME}` and `--set` holds here, too.
+`bridge schema arena` prints the JSON schema.
 """
 
 REPORT_INTRO = """\
@@ -81,6 +102,7 @@ def pages() -> dict[str, str]:
     """File name → text."""
     return {
         "spec.md": "\n".join([SPEC_INTRO, *_models(TaskSpec, "validation")]),
+        "arena-spec.md": "\n".join([ARENA_INTRO, *_models(ArenaSpec, "validation")]),
         "report-schema.md": "\n".join(
             [REPORT_INTRO, *_exit_codes(), INTERVALS, *_models(Report, "serialization"), *_sample_record()]
         ),

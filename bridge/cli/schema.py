@@ -13,6 +13,7 @@ from bridge.cli.ending import ended
 
 class Of(StrEnum):
     SPEC = "spec"
+    ARENA = "arena"
     REPORT = "report"
     COMPARISON = "comparison"
     GATE = "gate"
@@ -22,7 +23,7 @@ class Of(StrEnum):
 def command(
     of: Annotated[Of, typer.Argument(help="Of what: the spec that bridge reads, or what it says as JSON.")],
 ) -> None:
-    """Print the JSON schema of the spec, of the report, or of what `compare` and `gate` say with --json."""
+    """Print the JSON schema of a spec, of the report, or of what `compare` and `gate` say with --json."""
     print(json.dumps(_schema(of), indent=2, ensure_ascii=False))
 
 
@@ -30,6 +31,10 @@ def _schema(of: Of) -> dict[str, Any]:
     from bridge.report.json_schema import DIALECT, report_schema
     from bridge.spec import TaskSpec
 
+    if of is Of.ARENA:
+        from bridge.arena_spec import ArenaSpec
+
+        return {"$schema": DIALECT, **ArenaSpec.model_json_schema(mode="validation")}
     if of is Of.REPORT:
         return report_schema()
     if of is Of.COMPARISON:

@@ -89,11 +89,18 @@ def test_nobody_reads_the_pipe() -> None:
     assert done.stdout in ("{141\n", "{0\n")  # 0 where all of it fitted into the pipe
 
 
-@pytest.mark.parametrize("of", ["spec", "report"])
-def test_schema(of: str) -> None:
+@pytest.mark.parametrize(
+    ("of", "fields"),
+    [
+        ("spec", {"datasets", "model"}),
+        ("arena", {"models", "questions", "judges", "arena"}),
+        ("report", {"results", "errors"}),
+    ],
+)
+def test_schema(of: str, fields: set[str]) -> None:
     schema = json.loads(bridge("schema", of).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
-    assert schema["properties"].keys() >= ({"datasets", "model"} if of == "spec" else {"results", "errors"})
+    assert schema["properties"].keys() >= fields
 
 
 def test_a_spec_that_is_wrong_is_one_line_each(tmp_path: Path) -> None:

@@ -22,20 +22,23 @@ from fault_server import FaultServer, answer_to
 from markdown_blocks import PAGES, ROOT, Block, blocks
 from server_thread import serving
 
+from bridge.arena_spec import ArenaSpec
 from bridge.cli.main import VERBS
 from bridge.spec_file import spec_from_mapping
 from bridge.spec_file.document import parse
 
 BIN = Path(sys.executable).parent
 SERVER = "127.0.0.1:8000"
-NO_SPECS = {"wrong.yaml", "capitals.yaml"}
-"""A spec that is wrong on purpose, and the definition of a dataset."""
+NO_SPECS = {"wrong.yaml", "capitals.yaml", "prompts.yaml"}
+"""A spec that is wrong on purpose, the definition of a dataset, and prompts of judges."""
 EXIT_CODE = re.compile(r"\s*# exit code (\d+)$")
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)[^)]*\)")
 
 
 def answer(prompt: str) -> str:
-    """The model's, and that of the judges, which the pages have on the same server."""
+    """The model's, and that of the judges, which the pages have on the same server; of two answers, the longer one."""
+    if shown := re.findall(r"<answer-[AB] \w+>\n(.*?)\n</answer", prompt, re.S):
+        return "[[A]]" if len(shown[0]) > len(shown[1]) else "[[B]]"
     replies = {"[[A]] or [[B]]": "[[A]]", '"verdict": "correct"': '{"verdict": "correct"}', '"rating"': '{"rating": 7}'}
     clear = '{"clear": 4, "kind": 2}'
     return next((said for asked, said in {**replies, '"clear": ': clear}.items() if asked in prompt), answer_to(prompt))
@@ -118,7 +121,7 @@ def test_commands_that_are_not_run_exist(block: Block) -> None:
 
 
 def check_options(words: list[str]) -> None:
-    verb = words[:2] if words[0] == "env" else words[:1]
+    verb = words[:2] if words[0] in ("env", "arena") else words[:1]
     assert verb[0] in VERBS
     for option in (word for word in words if word.startswith("--")):
         assert f"{option} " in help_of(*verb), f"{' '.join(verb)} has no {option}"
@@ -130,7 +133,10 @@ def check_options(words: list[str]) -> None:
 def test_specs_are_specs(block: Block) -> None:
     value = parse(block.text.encode(), block.id).value
     assert isinstance(value, dict)
-    assert spec_from_mapping(value).datasets
+    if "arena" in value:
+        assert ArenaSpec.model_validate(value).models
+    else:
+        assert spec_from_mapping(value).datasets
 
 
 @pytest.mark.parametrize("block", [*blocks("python")], ids=lambda block: block.id)
