@@ -65,7 +65,16 @@ def sentence_bleu(answer: str, references: tuple[str, ...]) -> float:
 
     tokenize = "zh" if any(map(is_chinese, references)) else "13a"
     score = sacrebleu.sentence_bleu(answer, list(references), tokenize=tokenize, use_effective_order=True).score
+    _forget_texts()
     return min(1.0, float(score) / 100)
+
+
+def _forget_texts() -> None:
+    """sacrebleu's tokenizers keep the last 65,536 texts, which grows to gigabytes where answers are long."""
+    from sacrebleu.tokenizers import tokenizer_13a, tokenizer_re, tokenizer_zh
+
+    for tokenizer in (tokenizer_13a.Tokenizer13a, tokenizer_re.TokenizerRegexp, tokenizer_zh.TokenizerZh):
+        tokenizer.__call__.cache_clear()
 
 
 def _segmented(text: str) -> list[str]:

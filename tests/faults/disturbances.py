@@ -179,6 +179,26 @@ def clock_jumps(rig: Rig) -> Ended:
     return rig.to_its_end()
 
 
+def slow_disk(rig: Rig) -> Ended:
+    """Every write of the gateway's store takes a fifth of a second longer."""
+    folder = rig.folder / "slow"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sqlite3, time\n"
+        "class Slow(sqlite3.Connection):\n"
+        "    def executemany(self, *given):\n"
+        "        time.sleep(0.2)\n"
+        "        return super().executemany(*given)\n"
+        "    def execute(self, sql, *given):\n"
+        "        time.sleep(0.2 if sql.lstrip().upper().startswith(('INSERT', 'COMMIT')) else 0)\n"
+        "        return super().execute(sql, *given)\n"
+        "plain = sqlite3.connect\n"
+        "sqlite3.connect = lambda *given, **more: plain(*given, **{'factory': Slow, **more})\n"
+    )
+    rig.env = {"PYTHONPATH": str(folder)}
+    return rig.to_its_end()
+
+
 def with_room(rig: Rig, size: str) -> None:
     rig.run.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(rig.run))
@@ -253,6 +273,7 @@ DISTURBANCES = {
             "store-cut", "the store cut to its half after SIGKILL", store_half_written, _one_of(-9), again=1000
         ),
         Disturbance("two", "two bridges on one run directory", two_at_once, _one_of(6)),
+        Disturbance("slow-disk", "each write of the store 0.2 s late", slow_disk, _one_of(0)),
         Disturbance("clock", "the clock jumps by an hour, there and back", clock_jumps, _one_of(0)),
     )
 }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bridge.native.benchmark import Sample
 from bridge.native.scorers.exact import exact_match
-from bridge.native.scorers.overlap import TextOverlap, words
+from bridge.native.scorers.overlap import TextOverlap, sentence_bleu, words
 
 SCORER = TextOverlap()
 NAMES = [metric.name for metric in SCORER.metrics]
@@ -72,3 +72,12 @@ def test_every_metric_stays_within_its_bounds(answer: str, target: str) -> None:
     found = scores(answer, target)
     assert list(found) == ["rouge_1", "rouge_2", "rouge_l", "bleu", "exact_match"]
     assert all(0.0 <= value <= 1.0 for value in found.values())
+
+
+def test_no_text_is_kept() -> None:
+    """The tokenizers' own memory holds 65,536 texts."""
+    from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+    for at in range(5):
+        sentence_bleu(f"an unlikely answer number {at}", ("an unlikely reference",))
+    assert Tokenizer13a.__call__.cache_info().currsize == 0
