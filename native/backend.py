@@ -325,6 +325,10 @@ def _data_problems(task: Task, at: str, dataset: DatasetSpec, mark: Benchmark) -
     """Whether the files are there that the settings need."""
     split = dataset.split or mark.split
     path = _path(task, dataset, mark)
+    if mark.rows is not None:
+        if dataset.path is not None:
+            yield Problem("", f"{at}.path", f"{mark.name} makes its rows itself", "leave it out")
+        return
     if path is None:
         yield from _hub_problems(task, at, mark)
         return

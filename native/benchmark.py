@@ -206,6 +206,8 @@ class Benchmark:
     max_tokens: int = 2048
     likelihood: Likelihood | None = None
     """None: it is scored by what the model writes, and in no other way."""
+    rows: Callable[[str], Iterable[Row]] | None = None
+    """Makes the rows of a split, where there are no files: a generator, which is asked for one row at a time."""
     split_of: Callable[[Row], str] | None = None
     """Which split a row is in, where one file holds several; raises as ``to_sample`` does."""
     runs_code: bool = False

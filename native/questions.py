@@ -19,7 +19,7 @@ from bridge.native.locate import find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line
 from bridge.native.source import Source
-from bridge.native.tables import FileTable, Table, table_of
+from bridge.native.tables import FileTable, MadeTable, Table, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +244,8 @@ def example_tables(dataset: DatasetJob, mark: Benchmark) -> list[Table]:
 def _tables(
     dataset: DatasetJob, mark: Benchmark, split: str, find: Callable[[Benchmark, Path, str], list[Source]]
 ) -> list[Table]:
+    if mark.rows is not None:
+        return [MadeTable(mark.name, split, mark.rows)]
     if dataset.path is None:
         from bridge.native.hub import hub_tables
 

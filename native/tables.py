@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bridge.native.benchmark import Layout
+from bridge.native.benchmark import Layout, Row
 from bridge.native.documents import DocumentsTable
 from bridge.native.readers import DataError, Line, count_rows, read_rows, suffix_of
 from bridge.native.source import Source
@@ -69,6 +69,39 @@ class FileTable:
         return count_rows(self.source.path, self.columns, most)
 
 
+@dataclass(frozen=True, slots=True)
+class MadeTable:
+    """Rows that a benchmark makes itself, one at a time."""
+
+    benchmark: str
+    split: str
+    rows: Callable[[str], Iterable[Row]]
+
+    @property
+    def name(self) -> str:
+        return f"{self.benchmark}:{self.split}"
+
+    @property
+    def subset(self) -> str | None:
+        return None
+
+    @property
+    def folder(self) -> Path | None:
+        return None
+
+    def lines(self) -> Iterator[Line]:
+        number = 0
+        try:
+            for number, row in enumerate(self.rows(self.split), 1):
+                yield Line(number, row)
+        except DataError:
+            raise
+        except Exception as error:
+            message = f"{self.name}: its rows end after {number}: {type(error).__name__}: {error}"
+            raise DataError(message) from error
+
+    def count(self, most: int | None) -> int | None:
+        return None
 def table_of(source: Source, layout: Layout) -> FileTable | DocumentsTable:
     """The rows of a file, or of the documents of a folder or tar."""
     return DocumentsTable(source, layout) if source.members else file_table(source, layout)
