@@ -6,58 +6,21 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from real_rows import FOLDERS, FORMS, REAL, samples, verdict
 
-from bridge.native.benchmark import Benchmark, Sample, Verdict
 from bridge.native.benchmarks import NAMES, benchmark
 from bridge.native.benchmarks.hellaswag import cleaned
 from bridge.native.locate import find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, read_rows
 from bridge.native.tables import file_table
-
-REAL = {
-    "gsm8k": 600,
-    "mmlu": 1140,
-    "arc": 600,
-    "hellaswag": 500,
-    "commonsenseqa": 1221,
-    "openbookqa": 500,
-    "piqa": 1838,
-    "winogrande": 1267,
-    "boolq": 500,
-    "truthful_qa": 790,
-    "truthful_qa_mc2": 790,
-    "trivia_qa": 1500,
-    "lambada": 1000,
-    "bbh": 4261,
-}
-
-FORMS = {
-    "gsm8k": "It follows that it is \\boxed{{{}}}.",
-    "trivia_qa": "It was easy.\nANSWER: {}",
-    "lambada": "{}",
-    "bbh": "First this.\nThen that. So the answer is {}.",
-}
-"""How an answer is given; else ``ANSWER: …``."""
-FOLDERS = {"trivia_qa": "triviaqa", "truthful_qa": "truthfulqa", "truthful_qa_mc2": "truthfulqa"}
-
-
-def samples(mark: Benchmark, folder: Path) -> Iterator[Sample]:
-    for source in find_sources(mark, folder, mark.split):
-        for line in file_table(source, mark.layout).lines():
-            assert not line.problem
-            yield mark.to_sample(line.row)
-
-
-def verdict(mark: Benchmark, answer: str, sample: Sample) -> Verdict:
-    return mark.scorer.at_once(answer, sample) or mark.scorer.at_length(answer, sample)
 
 
 @pytest.mark.parametrize("name", NAMES)
