@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bridge.backend import DatasetInfo
 
@@ -21,6 +21,10 @@ CUSTOM = {
     "general_qa": "questions with a short answer of your own, from <subset>.jsonl",
 }
 _JUDGED = "scored by the spec's judge"
+_EVALUATES_ANSWERS = ("TheoremQA", "korbench", "SuperGPQA", "MedCalc", "CMPhysBench")
+"""Parts of the names of evaluators and loaders that hand answers, or parts of them, to ``eval``."""
+_EVALUATES_DATA = ("NaturalQuestionDataset", "TriviaQA", "TSP", "TEval")
+"""Those that hand fields of the data to it."""
 _LIKELIHOOD = "scores likelihoods, which a model behind an API does not give"
 
 
@@ -45,8 +49,8 @@ class Config:
     """How many worked examples are written into the prompt."""
     own_range: bool
     """It limits its rows itself."""
-    runs_code: bool
-    """Its evaluator runs what the model wrote."""
+    runs: Literal["nothing", "data", "model output"]
+    """What it runs as Python: an answer of the model, or a field of the data."""
     judged: bool
     """Its evaluator asks a judge."""
 
@@ -151,9 +155,16 @@ def _config(module: str, entry: Mapping[str, Any]) -> Config:
         entry.get("fix"),
         entry.get("shots"),
         entry.get("range", False),
-        entry.get("runs_code", False),
+        _runs(entry),
         entry.get("judge", False),
     )
+
+
+def _runs(entry: Mapping[str, Any]) -> Literal["nothing", "data", "model output"]:
+    named = f"{entry.get('evaluator', '')} {entry.get('loader', '')}"
+    if entry.get("runs_code") or any(part in named for part in _EVALUATES_ANSWERS):
+        return "model output"
+    return "data" if any(part in named for part in _EVALUATES_DATA) else "nothing"
 
 
 def _units(entry: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -33,15 +33,18 @@ def register() -> None:
     spec.loader.exec_module(module)
 
 
-def import_framework() -> str:
-    """Imports all of OpenCompass that jobs need, once, and returns its version."""
+def import_framework(lean: bool) -> str:
+    """Imports OpenCompass, once, and returns its version; ``lean``: without the datasets and models, which follow."""
     from importlib.metadata import version
 
+    from ocbridge import lean as parts
     from ocbridge import torch_absent
 
     if importlib.util.find_spec("torch") is None:
         os.environ |= {"USE_TORCH": "0", "USE_TF": "0", "USE_JAX": "0"}
         torch_absent.install()
+    if lean:
+        parts.install()
     import opencompass.datasets
     import opencompass.tasks
     import opencompass.tasks.openicl_infer_concurrent  # noqa: F401
@@ -63,14 +66,16 @@ def isolated(load: Callable[[], Any]) -> Any:
 
 
 def run(manifest_path: str) -> int:
-    version = import_framework()
+    version = import_framework(lean=True)
     from ocbridge import units
+    from ocbridge.lean import preload
     from ocbridge.ledger import Ledger
     from ocbridge.schedule import Schedule
 
     manifest = json.loads(Path(manifest_path).read_text(encoding="utf-8"))
     shutil.rmtree(WORK_DIR, ignore_errors=True)  # OpenCompass would take what lies there for this run's
     work = units.load(manifest, isolated)
+    isolated(lambda: preload([*work.models, *(unit.config for unit in work.units)]))
     ledger = Ledger(version, work)
     ledger.write()
     gc.freeze()
@@ -82,7 +87,7 @@ def run(manifest_path: str) -> int:
 def main() -> NoReturn:
     register()
     if sys.argv[1:] == ["--check"]:
-        import_framework()
+        import_framework(lean=False)
         sys.exit(0)
     code = run(sys.argv[1])
     sys.stdout.flush()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.asked import Asked, asked
@@ -64,7 +65,7 @@ def translate(task: Task, endpoint: Endpoint, env: EnvSpec) -> list[Job]:
 def _clash(one: Asked, other: Asked) -> bool:
     same_config = {c.module for c in one.chosen.configs} & {c.module for c in other.chosen.configs}
     same_place = _places(one) & _places(other)
-    if _runs_code(one) != _runs_code(other):
+    if _runs_answers(one) != _runs_answers(other):
         # What a model wrote is not to reach the answers to other questions.
         return True
     return bool(same_config or (same_place and _sources(one) != _sources(other)))
@@ -74,8 +75,16 @@ def _places(part: Asked) -> set[str]:
     return {path for config in part.chosen.configs for path in config.data}
 
 
-def _runs_code(part: Asked) -> bool:
-    return any(config.runs_code for config in part.chosen.configs)
+def _runs_answers(part: Asked) -> bool:
+    return any(config.runs == "model output" for config in part.chosen.configs)
+
+
+def _runs(parts: Sequence[Asked]) -> Literal["nothing", "data", "model output"]:
+    """The worst of what they run."""
+    every = {config.runs for part in parts for config in part.chosen.configs}
+    if "model output" in every:
+        return "model output"
+    return "data" if "data" in every else "nothing"
 
 
 def _sources(part: Asked) -> tuple[list[str], str | None]:
@@ -106,7 +115,7 @@ def _job(task: Task, parts: Sequence[Asked], number: int, endpoint: Endpoint, en
             **_judge_env(endpoint),
         },
         timeout_s=task.spec.job_timeout_s,
-        runs="model output" if any(map(_runs_code, parts)) else "nothing",
+        runs=_runs(parts),
     )
 
 
