@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -62,6 +62,11 @@ class Voices:
     first: Column
     why: Column
 
+    def of(self, judges: Sequence[bool]) -> Voices:
+        """Those of these judges."""
+        own = np.array(judges, np.bool_)[self.judge] if len(self.judge) else self.judge
+        return Voices(*(getattr(self, field.name)[own] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -74,21 +79,25 @@ class Heard:
     stale: int
 
 
-def decide(votes: Votes, block: ArenaBlock, judges: Sequence[str] = ()) -> Decisions:
-    """``judges``: whose votes count, all where it is empty. Raises OutputError where one call has two verdicts."""
-    heard = hear(votes.only(_counted(votes, judges)), block)
+def decide(heard: Heard, block: ArenaBlock, judges: Sequence[str] = ()) -> Decisions:
+    """``judges``: whose votes count, all where it is empty."""
+    voices = heard.voices.of([name in judges for name in heard.votes.names["judge"]]) if judges else heard.voices
     # Of whom nobody says that they were to judge everything, one is enough.
-    made = _panel(heard.voices, block, block.panel.quorum or (len(judges) // 2 + 1 if judges else 1))
-    about = _about(heard.votes, heard.comparison)
-    return Decisions(dict(votes.names), {**about, **made}, heard.superseded, heard.stale)
+    quorum = block.panel.quorum or (len(judges) // 2 + 1 if judges else 1)
+    present = voices.comparison[_starts(voices.comparison)]
+    about = {name: values[present] for name, values in _about(heard.votes, heard.comparison).items()}
+    made = _panel(voices, block, quorum)
+    return Decisions(dict(heard.votes.names), {**about, **made}, heard.superseded, heard.stale)
 
 
 def hear(votes: Votes, block: ArenaBlock) -> Heard:
-    votes = Votes(votes.names, {**votes.columns, "row": np.arange(len(votes))})
+    """Raises OutputError where one call has two verdicts."""
+    votes = Votes(votes.names, {**votes.columns, "row": np.arange(len(votes), dtype=np.int32)})
     votes = votes.only(votes["model_b"] != NONE)
     fresh = _fresh(votes)
     stale = int((~fresh).sum())
-    votes = votes.only(fresh) if stale else votes
+    votes = votes.only(fresh)
+    votes = Votes(votes.names, {name: votes[name] for name in votes.columns if not name.startswith("answer_")})
     comparison = _comparison(votes)
     kept, superseded = _latest(votes, comparison)
     votes, comparison = votes.only(kept), comparison[kept]
@@ -119,13 +128,6 @@ def comparisons_of(decisions: Decisions) -> Comparisons:
         style=_styles(decisions)[kept],
         first=decisions["first"][kept],
     )
-
-
-def _counted(votes: Votes, judges: Sequence[str]) -> Column:
-    if not judges:
-        return np.ones(len(votes), np.bool_)
-    counted = np.array([name in judges for name in votes.names["judge"]], np.bool_)
-    return counted[votes["judge"]] if len(votes) else np.zeros(0, np.bool_)
 
 
 def _fresh(votes: Votes) -> Column:

@@ -59,8 +59,11 @@ class Panel:
 
 
 def judged(votes: Votes, block: ArenaBlock) -> list[Judged]:
-    """Every judge in ``votes``, all people under one name together."""
-    heard = hear(votes, block)
+    return measured(votes, hear(votes, block))
+
+
+def measured(votes: Votes, heard: Heard) -> list[Judged]:
+    """Every judge in ``votes``, of which ``heard`` is what counts; all people under one name together."""
     people = _people(heard)
     found = []
     for number, name in enumerate(votes.names["judge"]):

@@ -9,9 +9,9 @@ import numpy as np
 from bridge.arena_spec import RatingSpec
 from bridge.errors import OutputError
 from bridge.native.arena.comparisons import Comparisons
-from bridge.native.arena.decide import Decisions, comparisons_of, decide
+from bridge.native.arena.decide import Decisions, comparisons_of, decide, hear
 from bridge.native.arena.elo import Elo, elo
-from bridge.native.arena.judges import Judged, Panel, judged, panel
+from bridge.native.arena.judges import Judged, Panel, measured, panel
 from bridge.native.arena.pairs import Cycle, Misfit, Pair, misfit, pairs, strongest_cycle
 from bridge.native.arena.ratings import BASE, Ratings, rate
 from bridge.native.arena.settings import RatingRun
@@ -48,7 +48,8 @@ class Outcome:
 
 def outcome(votes: Votes, run: RatingRun) -> Outcome:
     """Pure: the same battles and settings give the same figures, to the last bit."""
-    return conclude(decide(votes, run.block, run.judges), judged(votes, run.block), len(votes), run)
+    heard = hear(votes, run.block)
+    return conclude(decide(heard, run.block, run.judges), measured(votes, heard), len(votes), run)
 
 
 def conclude(decisions: Decisions, judges: list[Judged], n_battles: int, run: RatingRun) -> Outcome:

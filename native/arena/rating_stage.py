@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bridge.errors import OutputError
-from bridge.native.arena.decide import decide
+from bridge.native.arena.battle import read_battles
+from bridge.native.arena.decide import decide, hear
 from bridge.native.arena.decision_file import decision_lines
-from bridge.native.arena.folder import ArenaFolder, write_lines
-from bridge.native.arena.judges import judged
+from bridge.native.arena.folder import ArenaFolder, recorded_questions, write_lines
+from bridge.native.arena.judges import judged, measured
 from bridge.native.arena.outcome import Outcome, conclude
 from bridge.native.arena.result import pairwise_rows, score_rows
 from bridge.native.arena.scores import scores
 from bridge.native.arena.settings import RatingRun
 from bridge.native.arena.table import pairwise_report, remarks, row_settings, score_report
-from bridge.native.arena.votes import Votes, joined, read_votes
+from bridge.native.arena.votes import Votes, joined, read_votes, votes
 from bridge.report.arena_schema import ArenaReport
 from bridge.report.schema import ErrorKind, ReportError, ResultRow
 
@@ -32,19 +33,38 @@ class Rating:
 def rate_folder(root: Path, run: RatingRun) -> Rating:
     """Writes ``decisions.jsonl`` anew. Raises OutputError for battles that cannot be read, or where there are none."""
     folder = ArenaFolder(root)
-    votes = folder_votes(folder)
-    if not len(votes):
+    found, strange = folder_votes(folder, run)
+    if not len(found):
         raise OutputError(f"{folder.battles}: no battles yet; 'bridge arena run' or 'bridge arena import' makes them")
     if run.block.mode == "single":
-        return _single(votes, run)
-    decisions = decide(votes, run.block, run.judges)
-    several = len(run.judges) > 1 or len(votes.names["judge"]) > 1
+        return told(_single(found, run), strange, run)
+    heard = hear(found, run.block)
+    decisions, judges = decide(heard, run.block, run.judges), measured(found, heard)
+    several = len(run.judges) > 1 or len(found.names["judge"]) > 1
     write_lines(folder.decisions, decision_lines(decisions, run.block.panel.rule if several else "single judge"))
-    return _pairwise(conclude(decisions, judged(votes, run.block), len(votes), run))
+    return told(_pairwise(conclude(decisions, judges, len(found), run)), strange, run)
 
 
-def folder_votes(folder: ArenaFolder) -> Votes:
-    return joined([read_votes(path) for path in (folder.battles, *folder.vote_files())])
+def told(rating: Rating, strange: int, run: RatingRun) -> Rating:
+    if not strange:
+        return rating
+    message = f"{strange} votes do not count: their question or model is not in this arena"
+    error = ReportError(kind=ErrorKind.WARNING, message=message, count=strange, dataset=run.dataset)
+    return replace(rating, errors=[*rating.errors, error])
+
+
+def folder_votes(folder: ArenaFolder, run: RatingRun) -> tuple[Votes, int]:
+    """What judges and people said; and how many votes are about a question or a model that is not in the arena."""
+    people = [battle for path in folder.vote_files() for battle in read_battles(path)]
+    questions = {question.question_id for question in recorded_questions(folder.questions)}
+    known = [
+        battle
+        for battle in people
+        if not questions
+        or (battle.question_id in questions and {battle.model_a, battle.model_b} <= {None, *run.models})
+    ]
+    judges = [read_votes(folder.battles)] if folder.battles.exists() else []
+    return joined([*judges, votes(known)]), len(people) - len(known)
 
 
 def _pairwise(found: Outcome) -> Rating:

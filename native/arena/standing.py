@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bridge.errors import OutputError
 from bridge.native.arena.battle import Battle
 from bridge.native.arena.judging import Shown, blank
 from bridge.native.arena.matches import Match, call_of
@@ -30,8 +31,15 @@ class Standing:
     """Verdicts about something that has changed since, or is no longer asked."""
 
     def take(self, rows: Iterable[Battle]) -> None:
-        """Of rows with one id the last counts. Rows without an answer are dropped: they are asked again."""
-        for row in {row.battle_id: row for row in rows}.values():
+        """Of rows with one id the last counts. Rows without an answer are dropped: they are asked again.
+
+        Raises OutputError where one call has two verdicts about the same answers.
+        """
+        latest: dict[str, Battle] = {}
+        for row in rows:
+            _refuse_contradiction(latest.get(row.battle_id), row)
+            latest[row.battle_id] = row
+        for row in latest.values():
             if row.judge_kind in ("human", "imported"):
                 self.kept[row.battle_id] = row
             elif row.error is not None and row.error.kind != "unparsed":
@@ -67,6 +75,15 @@ class Standing:
                 *NOBODY_ASKED,
             )
         )
+
+
+def _refuse_contradiction(before: Battle | None, row: Battle) -> None:
+    if before is None or row.judge_kind == "human" or None in (before.verdict, row.verdict):
+        return
+    same = (before.answer_a_sha256, before.answer_b_sha256) == (row.answer_a_sha256, row.answer_b_sha256)
+    if same and before.verdict != row.verdict:
+        what = f"judge {row.judge} has two verdicts on question {row.question_id} ({row.model_a} against {row.model_b})"
+        raise OutputError(f"battles.jsonl: {what} in battle {row.battle_id}; delete one of the two lines")
 
 
 def changed_questions(before: Iterable[Question], now: Mapping[str, Question]) -> set[str]:

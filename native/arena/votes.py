@@ -43,6 +43,9 @@ class Votes:
         return len(self.columns["question"])
 
     def only(self, rows: Column) -> Votes:
+        """These rows, by a mask or by number; itself where the mask leaves nothing out."""
+        if rows.dtype == np.bool_ and rows.all():
+            return self
         return Votes(self.names, {name: values[rows] for name, values in self.columns.items()})
 
 
@@ -81,8 +84,8 @@ PLAIN: dict[str, tuple[str, Callable[[Any], Any], type[np.generic]]] = {
     "len_b": ("len_b", _number(NONE), np.int32),
     "score_a": ("score_a", _number(np.nan), np.float64),
     "score_b": ("score_b", _number(np.nan), np.float64),
-    "cost": ("cost", _number(np.nan), np.float64),
-    "latency_s": ("latency_s", _number(np.nan), np.float64),
+    "cost": ("cost", _number(np.nan), np.float32),
+    "latency_s": ("latency_s", _number(np.nan), np.float32),
     "answer_a": ("answer_a_sha256", hash, np.int64),
     "answer_b": ("answer_b_sha256", hash, np.int64),
 }
@@ -239,6 +242,9 @@ def _place(path: Path, at: int, number: int) -> str:
 
 def joined(parts: Sequence[Votes]) -> Votes:
     """One after the other, under common numbers."""
+    parts = [part for part in parts if len(part)] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
     known: dict[str, dict[str, int]] = {name: {} for name in TABLES}
     renumbered = []
     for part in parts:
@@ -249,5 +255,5 @@ def joined(parts: Sequence[Votes]) -> Votes:
             # One more at the end, so that -1 (none) stays what it is.
             own[column] = np.array([*numbers, NONE], np.int32)[own[column]]
         renumbered.append(own)
-    columns = {name: np.concatenate([own[name] for own in renumbered]) for name in renumbered[0]}
+    columns = {name: np.concatenate([own.pop(name) for own in renumbered]) for name in list(renumbered[0])}
     return Votes({name: tuple(table) for name, table in known.items()}, columns)

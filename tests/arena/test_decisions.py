@@ -13,13 +13,18 @@ from bridge.arena_spec import ArenaBlock
 from bridge.errors import OutputError
 from bridge.native.arena.battle import Battle, line, read_decisions
 from bridge.native.arena.comparisons import comparisons
-from bridge.native.arena.decide import RULES, Decisions, comparisons_of, decide
+from bridge.native.arena.decide import RULES, Decisions, comparisons_of, decide, hear
 from bridge.native.arena.decision_file import WINNERS, decision_lines
-from bridge.native.arena.votes import joined, read_votes, votes
+from bridge.native.arena.votes import Votes, joined, read_votes, votes
 
 
 def decided(battles: Iterable[Battle], judges: tuple[str, ...] = (), **block: Any) -> Decisions:
-    return decide(votes(battles), ArenaBlock(**{"mode": "pairwise-all", **block}), judges)
+    made = ArenaBlock(**{"mode": "pairwise-all", **block})
+    return decide(hear(votes(battles), made), made, judges)
+
+
+def _decided(given: Votes) -> Decisions:
+    return decide(hear(given, run_of().block), run_of().block)
 
 
 def winners(battles: Iterable[Battle], judges: tuple[str, ...] = (), **block: Any) -> list[str]:
@@ -166,7 +171,7 @@ def test_ids_that_are_numbers_and_texts_are_one(tmp_path: Path) -> None:
     path = tmp_path / "battles.jsonl"
     rows = [line(row) for row in both("1", "m1", "m2", "a", "a")]
     path.write_bytes(rows[0].replace(b'"question_id":"1"', b'"question_id":1') + rows[1])
-    assert len(decide(read_votes(path), ArenaBlock(mode="pairwise-all"))) == 1
+    assert len(_decided(read_votes(path))) == 1
 
 
 def test_turns_are_comparisons_of_their_own() -> None:
@@ -203,7 +208,7 @@ def test_the_file_of_decisions_says_what_the_columns_say(tmp_path: Path) -> None
 def test_parts_of_a_file_are_the_file(tmp_path: Path) -> None:
     rows = [row for at in range(40) for row in both(f"q{at}", f"m{at % 3}", f"m{at % 3 + 1}", "a", "tie")]
     halves = [votes(rows[:37]), votes(rows[37:])]
-    whole, parts = (decide(given, run_of().block) for given in (votes(rows), joined(halves)))
+    whole, parts = (_decided(given) for given in (votes(rows), joined(halves)))
     assert [b"".join(decision_lines(found, "x")) for found in (parts,)] == [b"".join(decision_lines(whole, "x"))]
 
 

@@ -71,7 +71,9 @@ def test_the_page_shows_the_arena_and_nothing_runs(chromium: Any, page: Path) ->
     assert visit.complaints == [] and visit.requests == [page.as_uri()]
     assert visit.count("#arena .board tbody tr") == 3 + 2, "three models and two judges"
     assert visit.count("#arena script:not([type])") == 0 and visit.count("#arena img") == 0
-    assert "模型</b>" in visit.text("#arena .board.sortable") and "org/tuned, v2" in visit.text("#arena .matrix")
+    assert "模型</b>" in visit.text("#arena .board.sortable") and "org/tuned, v2" in visit.text(
+        "#arena .matrix:not(.categories)"
+    )
     assert "<img src=x onerror=alert(2)>" in visit.text("#arena-detail")
     assert "⟨U+202E⟩" in visit.text("#arena-detail"), "a turned direction is shown, not obeyed"
     assert "undecided" in visit.text("#arena > .note")

@@ -196,9 +196,7 @@ def _annotation(battle: Battle, question: Question, sides: list[str], answers: d
 
 
 def _answers(folder: ArenaFolder, run: RatingRun) -> dict[str, Answers]:
-    return {
-        model: read_answers(path, model, {}) for model in run.models if (path := folder.answers(model)).is_file()
-    }
+    return {model: read_answers(path, model, {}) for model in run.models if (path := folder.answers(model)).is_file()}
 
 
 def _question(question: Question) -> Row:
