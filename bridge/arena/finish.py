@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bridge.arena.report import write_arena_report
 from bridge.arena_spec import ArenaSpec, ContestantSpec
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.traffic import judge_usage, usage
 from bridge.manifest import Manifest, bridge_version
 from bridge.native.arena.folder import ArenaFolder
 from bridge.native.arena.settings import of_spec
@@ -24,7 +24,13 @@ def finish(spec: ArenaSpec, rundir: RunDir, manifest: Manifest, errors: Sequence
     if next(folder.all_battles(), None) is None:
         return _without_battles(spec, rundir, manifest, models, errors)
     return write_arena_report(
-        rundir, of_spec(spec), manifest=manifest, models=models, usage=usage(rundir.requests), errors=errors
+        rundir,
+        of_spec(spec),
+        manifest=manifest,
+        models=models,
+        usage=usage(rundir.requests),
+        judge_usage=judge_usage(rundir.requests),
+        errors=errors,
     )
 
 

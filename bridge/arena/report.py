@@ -38,6 +38,7 @@ def rate_run(root: Path, run: RatingRun | None = None) -> Report:
             manifest=read_manifest(rundir),
             models=before.models if before else (),
             usage=before.usage if before else Usage(),
+            judge_usage=before.judge_usage if before else None,
             errors=errors,
         )
 
@@ -49,6 +50,7 @@ def write_arena_report(
     manifest: Manifest | None,
     models: Sequence[ModelInfo],
     usage: Usage,
+    judge_usage: Usage | None = None,
     errors: Sequence[ReportError] = (),
 ) -> Report:
     """``errors`` are those of asking; without a ``dataset``, so that they outlive a later rating."""
@@ -67,6 +69,7 @@ def write_arena_report(
         host=manifest.host if manifest else {},
         models=models or _on_file([row.model for row in rating.rows]),
         usage=usage,
+        judge_usage=judge_usage,
         errors=[*(error for error in errors if error not in mark), *mark],
         datasets=[run.dataset],
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from arena.arenas import judge, make_answers, make_questions, report_of, rows_of, say, write_spec
 from arena.test_run import arena, ratings, three
+from command import bridge
 from fault_server import Fault, FaultServer
 from server_thread import ServerThread, serving
 
@@ -141,6 +143,33 @@ def test_torn_and_double_lines_of_battles(tmp_path: Path, server: FaultServer) -
     assert arena(spec, run).exit_code == 0
     assert server.journal == [], "the lost verdict is in the cache"
     assert len(rows_of(run)) == 36
+
+
+def test_two_verdicts_of_one_call_are_not_chosen_from(tmp_path: Path, server: FaultServer) -> None:
+    spec, run = write_spec(tmp_path, server.base_url, three(tmp_path)), tmp_path / "run"
+    assert arena(spec, run).exit_code == 0
+    path = run / "battles.jsonl"
+    rows = rows_of(run)
+    other = {**rows[0], "verdict": {"a": "b", "b": "a", "tie": "a"}[rows[0]["verdict"]]}
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, other]), encoding="utf-8")
+    for command in (("run", spec, "--output", run, "--quiet"), ("rate", run)):
+        done = bridge("arena", *command)
+        assert (done.exit_code, "has two verdicts on question" in done.stderr) == (6, True)
+    assert len(rows_of(run)) == 37
+
+
+def test_votes_on_what_is_not_in_the_arena(tmp_path: Path, server: FaultServer) -> None:
+    spec, run = write_spec(tmp_path, server.base_url, three(tmp_path)), tmp_path / "run"
+    assert arena(spec, run).exit_code == 0
+    before = report_of(run)["results"]
+    row = {**rows_of(run)[0], "judge": "people", "judge_kind": "human", "annotator": "anna"}
+    strange = [{**row, "battle_id": "1", "question_id": "99"}, {**row, "battle_id": "2", "model_b": "zebra"}]
+    (run / "votes").mkdir()
+    (run / "votes" / "anna.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in strange), encoding="utf-8")
+    assert bridge("arena", "rate", run).exit_code == 0
+    report = report_of(run)
+    assert report["results"] == before
+    assert any("2 votes do not count" in error["message"] for error in report["errors"])
 
 
 def test_a_broken_line_of_battles_loses_nothing(tmp_path: Path, server: FaultServer) -> None:
