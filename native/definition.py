@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.native.benchmark import Benchmark, Layout, Prompt, Row, Sample, Scorer
+from bridge.native.judge_jobs import as_judging
+from bridge.native.judging import NEEDS_TARGET, Judging
 from bridge.native.prompt import CHOICE_PLAIN, CHOICE_REASONED, LETTERS, choice_sample
 from bridge.native.readers import DataError
 from bridge.native.scorers.final_answer import FinalAnswer
@@ -28,6 +31,7 @@ from bridge.native.scorers.math import Math
 from bridge.native.scorers.multiple_choice import MultipleChoice
 from bridge.native.scorers.overlap import TextOverlap
 from bridge.native.scorers.trivia import Trivia
+from bridge.spec import JudgingSpec
 
 SCORERS: Mapping[str, Callable[[], Scorer]] = {
     "math": Math,
@@ -45,12 +49,15 @@ class Definition(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     question: str
-    target: str
+    target: str = ""
+    """Needed, unless a judge rates the answers without a reference."""
     description: str = ""
     options: str | tuple[str, ...] = ()
     reasoned: bool = False
     """Multiple choice: asks for the reasoning before the letter."""
     scorer: Literal["math", "text_overlap", "exact", "final_answer", "first_word"] | None = None
+    judging: JudgingSpec | None = None
+    """A judge in place of the scorer; as ``judging`` of a dataset in the spec."""
     system: str = ""
     demo: str = "{question}\n{target}"
     id: str | None = None
@@ -94,11 +101,25 @@ def _from_yaml(path: Path) -> Benchmark:
         where = ".".join(map(str, first["loc"])) or "the file"
         known = ", ".join(Definition.model_fields)
         raise DataError(f"{path}: {where}: {first['msg']}; there are: {known}") from error
-    if not definition.options and definition.scorer is None:
-        raise DataError(f"{path}: scorer: is missing; one of {', '.join(SCORERS)}, or give 'options'")
+    if not definition.target and (definition.judging is None or definition.judging.method in NEEDS_TARGET):
+        raise DataError(f"{path}: target: is missing; only a judge's 'rating' or 'rubric' does without")
+    if not definition.options and definition.scorer is None and definition.judging is None:
+        raise DataError(f"{path}: scorer: is missing; one of {', '.join(SCORERS)}, or give 'options' or 'judging'")
     if definition.options and definition.scorer is not None:
         raise DataError(f"{path}: scorer: multiple choice has its own; leave it out")
-    return _benchmark(path.stem, definition)
+    return replace(_benchmark(path.stem, definition), judging=_judging(path, definition))
+
+
+def _judging(path: Path, definition: Definition) -> Judging | None:
+    given = definition.judging
+    if given is None:
+        return None
+    if given.prompt_file is not None:
+        given = given.model_copy(update={"prompt_file": str(path.parent / given.prompt_file)})
+    try:
+        return as_judging(given)
+    except OSError as error:
+        raise DataError(f"{given.prompt_file}: cannot be read: {error.strerror}") from error
 
 
 def _benchmark(name: str, definition: Definition) -> Benchmark:
@@ -123,14 +144,15 @@ def _benchmark(name: str, definition: Definition) -> Benchmark:
 
 def _to_sample(definition: Definition, row: Row) -> Sample:
     question, target = definition.question.format_map(row), definition.target.format_map(row).strip()
-    if not target:
+    if definition.target and not target:
         raise ValueError("the target is empty")
     id_ = None if definition.id is None else str(row[definition.id])
     if definition.options:
         options = _options(definition.options, row)
         return choice_sample(question, options, _right(target, options), id=id_)
     fields = {**{str(name): str(value) for name, value in row.items()}, "question": question, "target": target}
-    return Sample(target=[target] if definition.scorer == "exact" else target, fields=fields, id=id_)
+    reference = [target] if definition.scorer == "exact" else target
+    return Sample(target=reference if definition.target else None, fields=fields, id=id_)
 
 
 def _options(named: str | tuple[str, ...], row: Row) -> list[str]:

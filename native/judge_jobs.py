@@ -41,14 +41,15 @@ def grading_of(task: Task, dataset: DatasetSpec, mark: Benchmark) -> Grading:
 
 def judging_of(dataset: DatasetSpec, mark: Benchmark) -> Judging | None:
     """How a dataset is judged: as the spec says, else as its definition says. Raises OSError for the prompt's file."""
-    given = dataset.judging
-    if given is None:
+    if dataset.judging is None:
         return mark.judging if dataset.scoring != "loglikelihood" else None
-    return Judging(
-        prompt=_prompt(given),
-        system=given.system or "",
-        **{name: getattr(given, name) for name in _SAME},
-    )
+    return as_judging(dataset.judging)
+
+
+def as_judging(given: JudgingSpec) -> Judging:
+    """With the text of the prompt's file. Raises OSError."""
+    same = {name: getattr(given, name) for name in _SAME}
+    return Judging(prompt=_prompt(given), system=given.system or "", **same)
 
 
 def judge_jobs(task: Task, endpoint: Endpoint) -> tuple[JudgeJob, ...]:

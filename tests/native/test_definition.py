@@ -54,6 +54,21 @@ def test_yaml_makes_templates_of_columns(tmp_path: Path) -> None:
         mark.to_sample({"capital": "Paris"})
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("question: '{q}'\nscorer: exact\n", "target: is missing"),
+        ("question: '{q}'\njudging: {method: correctness}\n", "target: is missing"),
+        ("question: '{q}'\ntarget: '{a}'\n", "or give 'options' or 'judging'"),
+        ("question: '{q}'\njudging: {method: rubric}\n", "needs criteria"),
+        ("question: '{q}'\njudging: {method: rating, prompt_file: gone.txt}\n", "gone.txt: cannot be read"),
+    ],
+)
+def test_what_a_definition_lacks_is_told(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        read_definition(write(tmp_path, "own.yaml", text))
+
+
 @pytest.mark.parametrize("target", ["B", "1", "blue"])
 @pytest.mark.parametrize("options", ["[x, y, z]", "colours"])
 def test_options_make_it_multiple_choice(tmp_path: Path, options: str, target: str) -> None:
@@ -69,7 +84,7 @@ def test_options_make_it_multiple_choice(tmp_path: Path, options: str, target: s
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("own.yaml", "question: x\n", "target: Field required"),
+        ("own.yaml", "question: x\n", "target: is missing"),
         ("own.yaml", "question: [", "not YAML"),
         ("own.yaml", CAPITALS + "scorers: x\n", "scorers: Extra inputs"),
         ("own.yaml", "question: x\ntarget: y\n", "scorer: is missing; one of math"),

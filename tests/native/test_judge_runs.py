@@ -92,6 +92,9 @@ def test_a_judge_compares_with_the_reference_and_nothing_is_asked_twice(servers,
     assert judge.server.journal[0].body["max_tokens"] == 1024
     assert report["usage"]["requests"] == 23
     assert report["judge_usage"]["requests"] == 11
+    folder = path.parent / "run"
+    assert "of these, of judges: 11 (0 from the cache" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "<dt>Judges</dt><dd>11<small>" in (folder / "report.html").read_text(encoding="utf-8")
     first = samples(path)[1]
     assert (first["scores"], first["extracted"]) == ({"correctness": 1.0}, "correct")
     assert first["metadata"]["judges"][0]["reply"].startswith("It says so.")
@@ -188,6 +191,19 @@ def test_a_rubric_in_ones_own_words_needs_no_reference(servers, spec, tmp_path: 
     (sent,) = judge.server.journal
     assert (sent.body["temperature"], sent.body["max_tokens"]) == (0.5, 99)
     assert sent.prompt.startswith("GRADE Which number is 1?: It is 1 .\n")
+
+
+def test_a_definition_may_say_that_it_is_judged(servers, spec, tmp_path: Path) -> None:
+    (tmp_path / "poems.yaml").write_text(
+        "question: 'Write about {topic}.'\njudging: {method: rating, verdict: brackets, prompt_file: poem.txt}\n"
+    )
+    (tmp_path / "poem.txt").write_text("A poem on {topic}: {response} {format}", encoding="utf-8")
+    (tmp_path / "poems.csv").write_text("topic\nrain 1\n", encoding="utf-8")
+    asked, judge = servers(answer=lambda prompt: "Drip."), servers(answer=lambda prompt: "[[4]]", model="judge")
+    datasets = [{"name": "general_qa", "definition": "poems.yaml", "path": "poems.csv"}]
+    path = spec(asked, judge, judging={}, datasets=datasets)
+    assert overall(run(path))["rating"]["value"] == 4.0
+    assert judge.server.prompts[0].startswith("A poem on rain 1: Drip. Give your reason")
 
 
 def test_pairs_with_the_reference_are_asked_in_both_orders(servers, spec) -> None:
