@@ -24,7 +24,7 @@ def own(name: str) -> tuple[Prompt, ...]:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.yaml")))
 def test_every_prompt_of_bridge_has_its_four_forms(name: str) -> None:
-    prompts = own(name)
+    prompts = [prompt for prompt in own(name) if not prompt.categories]
     assert [(prompt.takes(1), prompt.takes(2), prompt.takes(3), prompt.wants_reference) for prompt in prompts] == [
         (True, False, False, False),
         (True, False, False, True),
@@ -37,12 +37,26 @@ def test_every_prompt_of_bridge_has_its_four_forms(name: str) -> None:
     assert name in DEFAULTS.values()
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("*.yaml")))
+def test_categories_have_words_of_their_own(name: str) -> None:
+    prompts = own(name)
+    exact = choose(prompts, ONE, 1)
+    assert exact.name == f"{name}-exact"
+    assert "Work it out yourself" in exact.system
+    told = choose(prompts, WITH_REFERENCE, 1)
+    assert (told.wants_reference, "Work it out yourself" in told.system) == (True, False)
+    writing = choose(prompts, Question("q", "writing", ("?", "!")), 2)
+    assert writing.name == f"{name}-turns-writing"
+    assert "voice of its own" in writing.system
+    assert choose(prompts, Question("q", "stem", ("?",)), 1).name == name
+
+
 def test_a_rubric_and_the_scale_are_told() -> None:
     (prompt, *_) = load("single", "single", None, "Only {humour} counts.", (0.0, 5.0))
     system = prompt.messages(values(ONE, 1, {"": ("ha",)}, "n"))[0]["content"]
     assert "Only {humour} counts." in system
     assert "from 0 (useless) to 5" in system
-    assert "\n\n\n" not in own("single")[0].system
+    assert all("\n\n\n" not in prompt.system for prompt in own("single"))
 
 
 def test_placeholders_in_answers_stay_what_they_are() -> None:
@@ -61,6 +75,7 @@ def test_the_nonce_is_the_same_in_both_orders() -> None:
 
 def test_a_talk_of_several_turns() -> None:
     prompt = choose(own("pair"), TWO, 2)
+    assert prompt.wants_reference
     text = prompt.messages(values(TWO, 2, {"a": ("a1", "a2"), "b": ("b1", "b2")}, "n"))[1]["content"]
     assert [text.index(part) for part in ("42", "a1", "a2", "b1", "b2")] == sorted(
         text.index(part) for part in ("42", "a1", "a2", "b1", "b2")
