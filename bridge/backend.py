@@ -272,6 +272,15 @@ class ShowsPrompts(Protocol):
 
 
 @runtime_checkable
+class ListsConfigurations(Protocol):
+    """A backend whose framework has configurations of its own; ``resolve`` finds each by its name."""
+
+    def configurations(self) -> Mapping[str, DatasetInfo]:
+        """All of them, by full name. Offline, needs no environment, fast."""
+        ...
+
+
+@runtime_checkable
 class LoadsModels(Protocol):
     """A backend that has models of its own, which it loads by name (``model.local.name``)."""
 

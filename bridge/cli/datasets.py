@@ -29,16 +29,19 @@ def command(
     models: Annotated[
         bool, typer.Option("--models", help="Instead: the models that backends load themselves (model.local.name).")
     ] = False,
+    configurations: Annotated[
+        bool, typer.Option("--configurations", help="Instead: the frameworks' own configurations, every one.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print all that is known of each, as JSON.")] = False,
 ) -> None:
     """List the datasets that the backends know.
 
-    A framework's own configurations that are not listed can be named too: opencompass:mmlu_gen_4d595a
+    A framework's own configurations can be named too (opencompass:mmlu_gen_4d595a); --configurations lists them.
     """
     if models:
         _print_models(backend, search, as_json)
         return
-    found = [info for info in _all(backend) if _fits(info, search)]
+    found = [info for info in (_configurations(backend) if configurations else _all(backend)) if _fits(info, search)]
     if as_json:
         print(json.dumps([asdict(info) for info in found], indent=2, ensure_ascii=False))
         return
@@ -53,6 +56,17 @@ def _all(backend: str | None) -> Iterator[DatasetInfo]:
 
     for name in [backend] if backend else backend_names():
         yield from backend_of(name).datasets().values()
+
+
+def _configurations(backend: str | None) -> Iterator[DatasetInfo]:
+    from bridge.backend import ListsConfigurations
+    from bridge.registry import backend as backend_of
+    from bridge.registry import backend_names
+
+    for name in [backend] if backend else backend_names():
+        one = backend_of(name)
+        if isinstance(one, ListsConfigurations):
+            yield from one.configurations().values()
 
 
 def _print_models(backend: str | None, search: str | None, as_json: bool) -> None:

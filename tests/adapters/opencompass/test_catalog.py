@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 import pytest
+from command import bridge
 
 from bridge.adapters.opencompass import catalog
 
@@ -113,3 +114,26 @@ def test_the_data_is_compact_and_names_no_machine() -> None:
     assert sizes["datasets.json"] < 100_000
     text = (catalog.HERE / "configs.json").read_text(encoding="utf-8")
     assert "/tmp/" not in text and "/work/" not in text
+
+
+def test_every_configuration_is_listed_with_what_is_known_of_it_and_can_be_named() -> None:
+    listed = catalog.configurations()
+    generation = [info for info in listed.values() if info.kind == "generation"]
+    assert len(generation) > 1100
+    for info in listed.values():
+        assert info.family and info.config
+        found = catalog.resolve(info.name)
+        assert found is not None and found.info == info
+    usable = [info for info in generation if not info.unusable]
+    assert len(usable) > 650
+    assert all(info.evaluator and info.data for info in usable)
+    judged = [info for info in usable if "judge" in info.description]
+    assert len(judged) > 100
+    assert all(config.judged for info in judged for config in getattr(catalog.resolve(info.name), "configs", ()))
+
+
+def test_the_command_line_lists_them() -> None:
+    ran = bridge("datasets", "--configurations", "--backend", "opencompass", "--search", "aime2024 llmjudge", "--json")
+    listed = {info["name"]: info for info in json.loads(ran.stdout)}
+    assert listed["aime2024.aime2024_llmjudge_gen_5e9f4f"]["evaluator"] == "GenericLLMEvaluator"
+    assert listed["aime2024.aime2024_llmjudge_gen_5e9f4f"]["description"] == "scored by the spec's judge"
