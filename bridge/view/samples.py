@@ -90,6 +90,8 @@ class SampleIndex:
 
     def __init__(self, path: Path) -> None:
         self._db = connect(path)
+        # The system keeps the file's pages anyway; a megabyte of them for each run would be ours twice.
+        self._db.execute("pragma cache_size = -256")
         self.path = path
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
@@ -43,6 +44,7 @@ class Server:
 
     def __init__(self, library: Library, work: Work) -> None:
         self.library, self.work = library, work
+        self._warming: asyncio.Task[None] | None = None
         self._assets: dict[str, tuple[str, str]] = {
             "view.css": (stylesheet(), "text/css"),
             "icon.svg": (ICON, "image/svg+xml"),
@@ -103,7 +105,10 @@ class Server:
     async def runs(self, request: web.Request, visit: Visit) -> str:
         from bridge.view.run_pages import runs_page
 
-        return runs_page(self.library, visit, _text(request))
+        page = runs_page(self.library, visit, _text(request))
+        if self._warming is None:
+            self._warming = asyncio.create_task(asyncio.to_thread(_warm, visit.language))
+        return page
 
     async def run(self, request: web.Request, visit: Visit) -> str:
         from bridge.view.run_pages import run_page
@@ -276,7 +281,21 @@ class Server:
         return found[0], found[1]
 
     async def _cleanup(self, _app: web.Application) -> None:
+        if self._warming is not None:
+            await self._warming
         await self.work.stop()
+
+
+def _warm(language: str) -> None:
+    """Loads, while somebody looks at the first page, what the others need."""
+    from bridge.report.sections import all_sections
+    from bridge.view import compare_pages, sample_pages  # noqa: F401
+    from bridge.view.rendering import view_environment
+
+    all_sections()
+    environment = view_environment(language)
+    for name in environment.list_templates(filter_func=lambda name: name.endswith(".html")):
+        environment.get_template(name)
 
 
 def _section_scripts() -> dict[str, tuple[str, str]]:
