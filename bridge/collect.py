@@ -50,6 +50,8 @@ class Collection:
             results = list(self._earlier(planned))
             if results and all(_is_complete(result) for result in results):
                 self.results[at] = results
+                for job in planned.jobs():
+                    self.errors += self._unanswered(planned, job)
             else:
                 pending.append(planned)
         return pending
@@ -60,12 +62,15 @@ class Collection:
             for one in executed:
                 if one.planned is planned:
                     self.results.setdefault(at, []).extend(self._collect(planned, one.job, one.outcome))
-                    self.errors += self._unanswered(one)
+                    if not one.never_started:
+                        self.errors += self._unanswered(planned, one.job)
 
     def take_recorded(self) -> None:
         """Takes what is there, complete or not."""
         for at, planned in enumerate(self.plan.tasks):
             self.results[at] = list(self._recorded(planned))
+            for job in planned.jobs():
+                self.errors += self._unanswered(planned, job)
 
     def report(self, models: Iterable[ModelInfo], errors: Iterable[ReportError] = ()) -> Report:
         """Writes the samples and merges everything; writes no report."""
@@ -124,17 +129,17 @@ class Collection:
         results = planned.backend.collect(outcome, replace(planned.task, datasets=mine))
         return [_with_sandbox(result, job, outcome) for result in results]
 
-    def _unanswered(self, one: Executed) -> Iterator[ReportError]:
+    def _unanswered(self, planned: PlannedTask, job: Job) -> Iterator[ReportError]:
         """Why requests of a foreign job were not answered: the gateway knows, whatever the framework says."""
-        if one.planned.backend.route != "gateway" or one.never_started:
+        if planned.backend.route != "gateway":
             return
-        for kind, (count, message) in failures(self.rundir.requests, traffic_name(one.planned, one.job.id)).items():
+        for kind, (count, message) in failures(self.rundir.requests, traffic_name(planned, job.id)).items():
             yield ReportError(
                 kind=ErrorKind.WARNING,
                 message=f"requests finally failed ({kind}), last: {message}",
                 count=count,
-                model=one.outcome.model,
-                backend=one.job.backend,
+                model=planned.task.model.name,
+                backend=job.backend,
             )
 
     def _write_samples(self, planned: PlannedTask, result: BenchmarkResult) -> BenchmarkResult:

@@ -172,6 +172,15 @@ def test_a_report_is_made_again_from_what_is_there(server: ServerThread, tmp_pat
     assert (tmp_path / "report.html").exists()
 
 
+def test_a_report_that_is_remade_says_what_the_run_said(server: ServerThread, tmp_path: Path) -> None:
+    server.server.rule = lambda body: Fault(status=400 if body["messages"][0]["content"] == "sums 3" else 200)
+    first = run(spec(server), output=tmp_path)
+    assert [error.message for error in first.errors if "finally failed" in error.message]
+    again = remake_report(tmp_path)
+    assert again.errors == first.errors
+    assert remake_report(tmp_path).errors == first.errors
+
+
 def test_a_damaged_cache_is_set_aside_told_and_costs_no_more_than_its_answers(
     server: ServerThread, tmp_path: Path
 ) -> None:
