@@ -138,3 +138,25 @@ def test_a_part_of_humaneval_and_wrong_and_evil_code(sandbox: None, tmp_path: Pa
     samples = [json.loads(line) for line in (tmp_path / "run" / row.samples).read_text().splitlines()]
     assert [next(iter(one["scores"].values())) for one in samples] == [1.0, 0.0, 0.0]
     assert (tmp_path / "kept").exists() and not evil.exists()
+
+
+def evil_theorem(mark: Path) -> str:
+    return f"The answer is __import__('os').system('touch {mark}')"
+
+
+@pytest.mark.env
+def test_an_answer_that_is_evaluated_reaches_nothing(sandbox: None, tmp_path: Path) -> None:
+    """TheoremQA hands an answer that is to be a number to ``eval``."""
+    rows = [{"Question": f"Give the pair {n}.", "Answer": str(n), "Answer_type": "integer"} for n in range(3)]
+    path = tmp_path / "data" / "data" / "TheoremQA" / "theoremqa_test.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    written = {}
+    with serving(FaultServer(model="m", answer=lambda prompt: evil_theorem(tmp_path / "evil"))) as server:
+        given = spec(server.server.base_url, {"name": "TheoremQA"}, data=str(tmp_path / "data"))
+        for name, unsafe, confined in (("inside", False, None), ("outside", True, False)):
+            chosen = given.model_copy(update={"sandbox": confined})
+            report = run(chosen, output=tmp_path / name, unsafe=unsafe)
+            assert report.status is Status.COMPLETE
+            written[name] = (tmp_path / "evil").exists()
+    assert written == {"inside": False, "outside": True}
