@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from command import Done, bridge
 from fakes import HOSTILE
+from markdown_blocks import ROOT
 from runs import marks, write_run
 
 from bridge.export import FORMATS, inspect_logs
@@ -199,3 +201,11 @@ def test_from_python(run: Path, tmp_path: Path) -> None:
     files, notes = export(run, "csv", tmp_path / "out")
     assert [path.name for path in files] == ["results.csv", "samples.csv"]
     assert len(notes) == 2
+
+
+def test_what_an_export_or_an_import_may_lack_is_an_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    wanted = {"parquet": "pyarrow", "wandb": "wandb", "mlflow": "mlflow", "zstandard": "zstandard"}
+    assert {name: extras[name][0].partition(">=")[0] for name in wanted} == wanted
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    assert [name for name in wanted if f"evalbridge[{name}]" not in page] == []
