@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bridge.backend import BenchmarkResult, EnvSpec, Job, Outcome
-from bridge.connect import forward
 from bridge.envs import ensure
 from bridge.errors import BridgeError, EnvError, OutputError, Problem, ServeError, SpecError
 from bridge.invocation import clear_about_the_disk, in_a_loop, interruptible
@@ -128,7 +127,7 @@ async def _measure(
     async with _served(spec, rundir, watcher, interrupt) as served:
         watcher.stage(f"model {spec.model.name}", "done", served.shown_url or served.base_url)
         errors += _about_proxies(served)
-        with forward(served.died, lambda: interrupt.stop("endpoint", " ".join(served.reason))):
+        async with _noticing(served, interrupt):
             outcome = await _job(spec, rundir, watcher, interrupt, served)
         errors += _about_the_job(outcome, served)
         return served.info
@@ -147,6 +146,21 @@ async def _served(spec: PerfSpec, rundir: RunDir, watcher: Watcher, interrupt: S
             progress=_telling(watcher, stage),
         )
         yield await _unless(interrupt, stack.enter_async_context(serving))
+
+
+@asynccontextmanager
+async def _noticing(served: Served, interrupt: StopSignal) -> AsyncIterator[None]:
+    """A server that was started here and dies ends the measurement."""
+
+    async def wait() -> None:
+        await served.died.wait()
+        interrupt.stop("endpoint", " ".join(served.reason))
+
+    waiting = asyncio.create_task(wait())
+    try:
+        yield
+    finally:
+        waiting.cancel()
 
 
 async def _job(spec: PerfSpec, rundir: RunDir, watcher: Watcher, interrupt: StopSignal, served: Served) -> Outcome:

@@ -36,7 +36,9 @@ class Checked:
 
     streams: int
     req_s: float
+    """Reading the answers included, which a client may put off."""
     tok_s: float
+    ttft_mean: float
     ttft_error: float
     """Mean of what was measured minus the server's own mean."""
     gap_p99_error: float | None
@@ -45,6 +47,8 @@ class Checked:
     verdict: str
     reason: str
     clock: str
+    events: int
+    wall_s: float
 
 
 def check() -> list[Checked]:
@@ -94,10 +98,12 @@ def measured(url: str, streams: int, requests: int) -> Checked:
             "warmup": {"requests": 0},
         }
     )
+    began = time.perf_counter()
     records, watch = run(url, Point("closed", streams), perf)
+    took_s = time.perf_counter() - began
     known = columns(records)
     found = summarise(Point("closed", streams), known, [_noticed(watch)], perf, "")
-    return _compared(streams, known, found, truth(url))
+    return _compared(streams, known, found, watch, truth(url), took_s)
 
 
 def run(url: str, point: Point, perf: PerfBlock) -> tuple[list[Record], Watch]:
@@ -121,13 +127,16 @@ def _noticed(watch: Watch) -> dict[str, Any]:
     return {**watch.summary(), "counts": {"unsent": 0}}
 
 
-def _compared(streams: int, known: Columns, found: dict[str, Any], true: dict[str, Any]) -> Checked:
+def _compared(
+    streams: int, known: Columns, found: dict[str, Any], watch: Watch, true: dict[str, Any], took_s: float
+) -> Checked:
     values = {name: value["value"] for name, value in found["values"].items()}
     gap = values["gap.p99"]
     return Checked(
         streams=streams,
-        req_s=values["req_s.wall"] or 0.0,
+        req_s=len(known) / took_s,
         tok_s=values["output_tok_s.wall"] or 0.0,
+        ttft_mean=float(known.ttft.mean()),
         ttft_error=float(known.ttft.mean()) - true["ttft"]["mean"],
         gap_p99_error=None if gap is None or true["gap"] is None else gap - true["gap"]["p99"],
         late_p99=values["client.late.p99"],
@@ -135,6 +144,8 @@ def _compared(streams: int, known: Columns, found: dict[str, Any], true: dict[st
         verdict=found["verdict"],
         reason=found["verdict_reason"],
         clock=found["clock"],
+        events=watch.events,
+        wall_s=watch.wall_s,
     )
 
 

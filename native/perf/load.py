@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,15 +14,19 @@ from bridge.native.perf.prompts import Prompts, Shot
 from bridge.native.perf.record import Record
 from bridge.native.perf.schedule import Planned, Point, schedule
 from bridge.native.perf.watch import Watch, Watchful
-from bridge.native.perf.wire import Exchange, Pool, Target
+from bridge.native.perf.wire import Exchange, Pool, Target, Wire
 from bridge.perf_spec import PerfBlock, seconds
 
 GONE_AFTER = 5
 """So many connections refused one after the other, and the server is taken for dead."""
 ENOUGH_TO_JUDGE = 20
 OPEN_WARMUP = 10
+READY_S = 0.1
+"""So much of an open load finds a connection open."""
 SWEEP_S = 0.25
 DIGEST_SLICE_S = 0.4e-3
+Begun = tuple[Wire, Exchange, bool]
+"""An exchange under way, its connection, and whether that had been used before."""
 now = time.perf_counter
 
 
@@ -84,7 +88,8 @@ class Driver:
 
     async def prepare(self) -> None:
         """Opens the connections that are needed at once. Raises OSError."""
-        wanted = self._users() if self.point.kind == "closed" else min(8, self.point.max_in_flight)
+        at_first = max(8, int(self.point.value * READY_S)) if self.point.kind == "open" else 8
+        wanted = self._users() if self.point.kind == "closed" else min(at_first, self._mine(self.point.max_in_flight))
         await self._pool.prepare(wanted)
 
     async def run(self, start: float) -> None:
@@ -176,6 +181,7 @@ class Driver:
         flights: set[asyncio.Task[Any]] = set()
         for planned in schedule(self.point, self.perf.seed, share=self.share, of=self.of):
             shot = self._shot(planned)
+            request = self.target.request(shot.body)
             due = self.start + planned.at_s
             if (left := due - now()) > 0:
                 await asyncio.sleep(left)
@@ -186,16 +192,23 @@ class Driver:
             if len(self._flying) >= self._mine(self.point.max_in_flight):
                 self.counts.unsent += not record.warm
                 continue
-            flight = asyncio.create_task(self._fly(record, shot, planned.number))
+            flight = asyncio.create_task(self._flight(record, shot, request, planned.number))
             flights.add(flight)
             flight.add_done_callback(flights.discard)
         self._over.set()
         await self._drained(list(flights))
 
-    async def _fly(self, record: Record, shot: Shot, session: int) -> None:
-        if self.perf.prompts.turns == 1 or self.point.kind == "trace":
-            await self._ask(record, shot)
-            return
+    def _flight(self, record: Record, shot: Shot, request: bytes, session: int) -> Coroutine[Any, Any, Any]:
+        """What is left to do of a request; where a connection is open, it is sent at once."""
+        if self.perf.prompts.turns > 1 and self.point.kind != "trace":
+            return self._visit(record, session)
+        self._count(record, shot)
+        wire = self._pool.take()
+        begun = None if wire is None else self._begin(wire, record, request)
+        return self._answered(record, shot, request, begun)
+
+    async def _visit(self, record: Record, session: int) -> None:
+        """A conversation that begins when it was planned."""
         messages = [self.prompts.question(session, 0)]
         record.session = session + 1
         said = await self._ask(record, self.prompts.conversation(messages))
@@ -234,13 +247,18 @@ class Driver:
 
     async def _ask(self, record: Record, shot: Shot) -> str | None:
         """Sends it and waits for its end; returns what was said, where that is needed for the next turn."""
+        self._count(record, shot)
+        return await self._answered(record, shot, self.target.request(shot.body), None)
+
+    def _count(self, record: Record, shot: Shot) -> None:
         if not record.warm:
             self.counts.sent += 1
         record.asked_tokens = shot.max_tokens
-        request = self.target.request(shot.body)
-        exchange = await self._exchange(record, request, fresh=False)
+
+    async def _answered(self, record: Record, shot: Shot, request: bytes, begun: Begun | None) -> str | None:
+        exchange = await self._exchange(record, request, begun)
         if exchange is not None and exchange.untouched and record.fresh_try:
-            exchange = await self._exchange(record, request, fresh=True)
+            exchange = await self._exchange(record, request, None, fresh=True)
         if exchange is None:
             return None
         if not record.session:
@@ -253,21 +271,23 @@ class Driver:
         self._hand_over(record, exchange)
         return "".join(text) if record.good else None
 
-    async def _exchange(self, record: Record, request: bytes, *, fresh: bool) -> Exchange | None:
-        """The exchange, ended; None where there was no connection. Marks the record where a fresh try is due."""
-        wire = None if fresh else self._pool.take()
-        if wire is None:
-            began = now()
-            try:
-                wire = await self._pool.open()
-            except OSError as error:
-                self._no_connection(record, began, error)
-                return None
-            record.connect_s = now() - began
+    def _begin(self, wire: Wire, record: Record, request: bytes) -> Begun:
         self.counts.refused = 0
         reused = wire.used > 0
         exchange = wire.send(request)
         self._flying[record.number] = (wire, exchange)
+        return wire, exchange, reused
+
+    async def _exchange(
+        self, record: Record, request: bytes, begun: Begun | None, *, fresh: bool = False
+    ) -> Exchange | None:
+        """The exchange, ended; None where there was no connection. Marks the record where a fresh try is due."""
+        if begun is None:
+            wire = (None if fresh else self._pool.take()) or await self._connected(record)
+            if wire is None:
+                return None
+            begun = self._begin(wire, record, request)
+        wire, exchange, reused = begun
         try:
             await exchange.ended
         finally:
@@ -278,6 +298,16 @@ class Driver:
             record.fresh_try = True
             self.counts.reconnected += 1
         return exchange
+
+    async def _connected(self, record: Record) -> Wire | None:
+        began = now()
+        try:
+            wire = await self._pool.open()
+        except OSError as error:
+            self._no_connection(record, began, error)
+            return None
+        record.connect_s = now() - began
+        return wire
 
     def _no_connection(self, record: Record, began: float, error: OSError) -> None:
         record.begun = began - self.start

@@ -23,7 +23,9 @@ from bridge.native.perf.clock import Clock
 
 Verdict = Literal["clean", "strained", "saturated"]
 HEARTBEAT_S = 0.01
-SHORT_S = 0.05
+COARSE_S = 1e-3
+"""``epoll`` knows whole milliseconds, and rounds up."""
+SHORT_S = 2 * COARSE_S
 SLEPT_S = 50e-6
 BURST_S = 1e-4
 """Answers whose events come at once have no gap that a late read could spoil."""
@@ -33,7 +35,7 @@ now = time.perf_counter
 class Watchful(selectors.DefaultSelector):
     """The event loop's selector; knows since when nobody had been able to look at the sockets.
 
-    Waits to the microsecond where a timer is near: ``epoll`` alone knows whole milliseconds only.
+    Waits to the microsecond where a timer is near.
     """
 
     def __init__(self) -> None:
@@ -42,9 +44,12 @@ class Watchful(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         entered = now()
-        if timeout is not None and 0 < timeout < SHORT_S:
-            select.select([self], [], [], timeout)
-            timeout = 0
+        if timeout is not None and timeout > 0:
+            if timeout < SHORT_S:
+                select.select([self], [], [], timeout)
+                timeout = 0
+            else:
+                timeout -= COARSE_S  # the loop comes back for the rest
         ready = super().select(timeout)
         returned = now()
         # Whoever had to wait found nothing at first; else something may have come since the last look.

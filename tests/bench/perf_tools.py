@@ -1,0 +1,136 @@
+"""Other clients at the same server: what they say of the first token and of the gaps, and what was true."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.perf_bars import in_a_hurry
+from oracle_env import oracle
+
+from bridge.errors import EnvError
+from bridge.native.perf.check import post, stand_in, truth
+from bridge.process import clean_env
+
+TOKENIZER = Path(__file__).parents[2] / "configs" / "quickstart" / "model"
+PROMPT = "Count to one hundred, please. " * 8
+TIMEOUT_S = 180
+IMPORTS = {"evalscope": "evalscope.perf", "aiperf": "aiperf", "guidellm": "guidellm"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """Milliseconds; what the tool reported minus what was true, and its own rate."""
+
+    tool: str
+    streams: int
+    ttft_error: float | None = None
+    itl_p99_error: float | None = None
+    req_s: float | None = None
+    wall_s: float = 0.0
+    why_not: str = ""
+
+
+def compared(tool: str, streams: int, requests: int, folder: Path, *server: str) -> Said:
+    """One run of one tool, or why there is none."""
+    try:
+        python = oracle(tool, IMPORTS[tool])
+    except EnvError as error:
+        return Said(tool, streams, why_not=str(error).partition("\n")[0])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "prompts.txt").write_text(f"{PROMPT}\n" * requests, encoding="utf-8")
+    lines = "".join(json.dumps({"text": PROMPT, "prompt": PROMPT}) + "\n" for _ in range(requests))
+    (folder / "prompts.jsonl").write_text(lines, encoding="utf-8")
+    with in_a_hurry(), stand_in(*server) as url:
+        post(url, "/reset")
+        began = time.perf_counter()
+        argv = COMMANDS[tool](python.parent, url.removesuffix("/v1"), streams, requests, folder)
+        env = clean_env({"HOME": str(folder), "HF_HUB_OFFLINE": "0" if tool == "aiperf" else "1"})
+        try:
+            done = subprocess.run(
+                argv, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return Said(tool, streams, why_not=f"not done after {TIMEOUT_S} s")
+        wall = time.perf_counter() - began
+        true = truth(url)
+    try:
+        ttft, itl, rate = READERS[tool](folder)
+    except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
+        last = " ".join((done.stdout + done.stderr).split())[-160:]
+        return Said(tool, streams, wall_s=wall, why_not=f"exit code {done.returncode}, no result ({error!r}): {last}")
+    itl_error = None if itl is None or true["gap"] is None else itl - 1e3 * true["gap"]["p99"]
+    return Said(tool, streams, ttft - 1e3 * true["ttft"]["mean"], itl_error, rate, wall)
+
+
+def _evalscope(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
+    return [
+        *(str(bin_ / "evalscope"), "perf", "--url", f"{url}/v1/chat/completions", "--api", "openai"),
+        *("--model", "mock-model", "--dataset", "line_by_line", "--dataset-path", "prompts.txt"),
+        *("--number", str(requests), "--max-tokens", "64", "--stream", "--outputs-dir", str(folder / "out")),
+        *("--no-test-connection", "--parallel", str(streams)),
+    ]
+
+
+def _aiperf(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
+    return [
+        *(str(bin_ / "aiperf"), "profile", "-m", "mock-model", "--tokenizer", str(TOKENIZER), "--url", url),
+        *("--endpoint-type", "chat", "--streaming", "--request-count", str(requests), "--input-file", "prompts.jsonl"),
+        *("--custom-dataset-type", "single_turn", "--use-server-token-count", "--ui", "none", "--no-auto-plot"),
+        *("--artifact-dir", str(folder / "out"), "--concurrency", str(streams)),
+    ]
+
+
+def _guidellm(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
+    return [
+        *(str(bin_ / "guidellm"), "run", "--disable-console"),
+        *("--backend", f"kind=openai_http,target={url},model=mock-model,request_format=/v1/chat/completions"),
+        *("--data", "kind=json_file,path=prompts.jsonl", "--profile", f"kind=concurrent,streams={streams}"),
+        *("--constraint", f"kind=max_requests,count={requests}", "--output", f"kind=json,path={folder}/g.json"),
+    ]
+
+
+Numbers = tuple[float, float | None, float]
+
+
+def _read_evalscope(folder: Path) -> Numbers:
+    rows = _json(next(folder.glob("out/**/benchmark_percentile.json")))
+    summary = _json(next(folder.glob("out/**/benchmark_summary.json")))
+    at = {row["Percentiles"]: row for row in rows}
+    return summary["Avg TTFT (ms)"], at["99%"]["ITL (ms)"], summary["Req Throughput (req/s)"]
+
+
+def _read_aiperf(folder: Path) -> Numbers:
+    found = _json(next(folder.glob("out/**/profile_export_aiperf.json")))
+    itl = found.get("inter_token_latency", {}).get("p99")
+    return found["time_to_first_token"]["avg"], itl, found["request_throughput"]["avg"]
+
+
+def _read_guidellm(folder: Path) -> Numbers:
+    found = _json(folder / "g.json")["benchmarks"][0]["metrics"]
+    itl = found["inter_token_latency_ms"]["successful"]["percentiles"]["p99"]
+    ttft = found["time_to_first_token_ms"]["successful"]["mean"]
+    return ttft, itl, found["requests_per_second"]["successful"]["mean"]
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+COMMANDS: dict[str, Callable[[Path, str, int, int, Path], list[str]]] = {
+    "evalscope": _evalscope,
+    "aiperf": _aiperf,
+    "guidellm": _guidellm,
+}
+READERS: dict[str, Callable[[Path], Numbers]] = {
+    "evalscope": _read_evalscope,
+    "aiperf": _read_aiperf,
+    "guidellm": _read_guidellm,
+}
