@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -51,6 +52,12 @@ EMPTY = '""'
 
 def _about_answers(decisions: Decisions, part: slice) -> Iterable[str]:
     """Lengths and marks; nothing of what is not known."""
+    if not any((decisions[name][part] != NONE).any() for name in ("len_a", "len_b", "bold_a", "bold_b")):
+        return repeat("", len(decisions["turn"][part]))
+    return _described(decisions, part)
+
+
+def _described(decisions: Decisions, part: slice) -> Iterator[str]:
     lengths = [_list(decisions, f"len_{side}", part) for side in "ab"]
     marks = [[_list(decisions, f"{mark}_{side}", part) for mark in MARKS] for side in "ab"]
     for at in range(len(lengths[0])):

@@ -138,7 +138,7 @@ class _Collector:
             values = [value if isinstance(value, str) else _id(value) for value in values]
         elif name in ("model_a", "judge") and not all(values):
             raise ValueError
-        return _column(values, lambda value: table[value or ""], np.int32)
+        return np.array([table[value or ""] for value in values], np.int32)
 
     def votes(self) -> Votes:
         parts = self.parts or [self._columns([])]
@@ -146,9 +146,9 @@ class _Collector:
         return Votes({name: tuple(table) for name, table in self.known.items()}, columns)
 
 
-def _column(values: Sequence[Any], read: Callable[[Any], Any], kind: type[np.generic]) -> Column:
+def _column(values: list[Any], read: Callable[[Any], Any], kind: type[np.generic]) -> Column:
     """``read`` of each value; where all are None, which is often, it is asked once."""
-    if values and not any(value is not None for value in values):
+    if values and values.count(None) == len(values):
         return np.full(len(values), read(None), kind)
     return np.array([read(value) for value in values], kind)
 

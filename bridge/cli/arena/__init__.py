@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 
 import typer
+
+# Ratings resample on threads of their own; those that numpy's algebra would start beside them only get in the way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 COMMANDS = {
     "run": "run",
     "plan": "plan",
     "add": "add",
     "rate": "rate",
+    "import": "import_",
+    "export": "export",
     "review": "review",
     "agree": "agree",
     "judge-check": "judge_check",

@@ -21,6 +21,7 @@ JsonObject = dict[str, Any]
 MODES = {"single": "single", "pairwise": "pairwise-all", "pairwise_baseline": "pairwise-baseline"}
 ORDERS = {"swap_position": "both", "randomize_order": "random", None: "as_given", "None": "as_given", "": "as_given"}
 GENERATION = {"max_new_tokens": "max_tokens", "temperature": "temperature", "top_p": "top_p", "top_k": "top_k"}
+NOTHING = "bridge has nothing like it"
 OPENAI = "https://api.openai.com/v1"
 
 WHY = {
@@ -106,11 +107,13 @@ def _model(made: Converted, name: str, value: Any) -> None:
     generation = _generation(made, value.get("generation_config"), place)
     if generation and "deploy" in model:
         model["generation"] = generation
-    known = {"enable", "model_id_or_path", "generation_config", "precision", "template_type"}
-    known |= {"output_file"} if "answers" in model else set()
+    of_weights = {"model_id_or_path", "generation_config", "precision", "template_type"}
+    known = {"enable"} | ({"output_file"} if "answers" in model else of_weights)
     for key in value:
         if key not in known and value[key] not in (None, "", {}):
-            made.leave(f"{place}.{key}", WHY.get(key, "bridge has nothing like it"))
+            on_file = key in of_weights and "answers" in model
+            why = "its answers are on file, nothing is served" if on_file else WHY.get(key, NOTHING)
+            made.leave(f"{place}.{key}", why)
     made.spec["models"].append(model)
 
 
@@ -153,7 +156,7 @@ def _judge(made: Converted, reviewer: Mapping[str, Any]) -> None:
     used = {"max_tokens", "temperature", "model", "mode", "position_bias_mitigation"}
     for key, value in arguments.items():
         if key not in used and value not in (None, ""):
-            made.leave(f"reviews_gen.reviewer.args.{key}", WHY.get(key, "bridge has nothing like it"))
+            made.leave(f"reviews_gen.reviewer.args.{key}", WHY.get(key, NOTHING))
 
 
 def _arena(made: Converted, reviews: Mapping[str, Any], rating: Mapping[str, Any]) -> None:
@@ -194,12 +197,12 @@ def _rest(made: Converted, config: Mapping[str, Any], reviews: Mapping[str, Any]
     carried = {"reviewer", "prompt_file", "target_answers", "baseline_file", "reference_file", "enable"}
     for key, value in reviews.items():
         if key not in carried and value not in (None, ""):
-            made.leave(f"reviews_gen.{key}", WHY.get(key, "bridge has nothing like it"))
+            made.leave(f"reviews_gen.{key}", WHY.get(key, NOTHING))
     for line in _rating_left(_rating(config)):
         made.leave(*line)
     for key in config:
         if key not in ("question_file", "answers_gen", "reviews_gen", "rating_gen", "elo_rating"):
-            made.leave(key, "bridge has nothing like it")
+            made.leave(key, NOTHING)
 
 
 def _rating_left(rating: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -208,7 +211,7 @@ def _rating_left(rating: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "rating_gen.metrics", "ratings are Bradley-Terry's; Elo, which depends on the order, is a row beside them"
     for key, value in rating.items():
         if key not in ("metrics", "baseline_model", "enable") and value not in (None, ""):
-            yield f"rating_gen.{key}", WHY.get(key, "bridge has nothing like it")
+            yield f"rating_gen.{key}", WHY.get(key, NOTHING)
 
 
 __all__ = ["Converted", "Imported", "convert", "convert_file", "is_config", "read"]
