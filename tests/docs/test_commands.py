@@ -24,6 +24,7 @@ from server_thread import serving
 
 from bridge.arena_spec import ArenaSpec
 from bridge.cli.main import VERBS
+from bridge.perf_spec import PerfSpec
 from bridge.spec_file import spec_from_mapping
 from bridge.spec_file.document import parse
 
@@ -133,7 +134,9 @@ def check_options(words: list[str]) -> None:
 def test_specs_are_specs(block: Block) -> None:
     value = parse(block.text.encode(), block.id).value
     assert isinstance(value, dict)
-    if "arena" in value:
+    if "perf" in value:
+        assert PerfSpec.model_validate(value).perf
+    elif "arena" in value:
         assert ArenaSpec.model_validate(value).models
     else:
         assert spec_from_mapping(value).datasets
