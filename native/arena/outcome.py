@@ -8,7 +8,7 @@ import numpy as np
 
 from bridge.arena_spec import RatingSpec
 from bridge.errors import OutputError
-from bridge.native.arena.comparisons import Comparisons
+from bridge.native.arena.comparisons import STYLES, Comparisons
 from bridge.native.arena.decide import Decisions, comparisons_of, decide, hear
 from bridge.native.arena.elo import Elo, elo
 from bridge.native.arena.judges import Judged, Panel, measured, panel
@@ -114,10 +114,9 @@ def _style(rows: Comparisons, run: RatingRun, anchors: dict[str, float]) -> tupl
     terms = [term for name in wanted for term in STYLE_TERMS[name]]
     if not terms:
         return None, ""
+    if np.isnan(rows.style[:, [STYLES.index(name) for name in terms]]).any(1).all():
+        return None, "the battles do not say what the answers look like"
     try:
-        made = rate(rows, run.block.rating, anchors=anchors, style=terms)
+        return rate(rows, run.block.rating, anchors=anchors, style=terms), ""
     except OutputError as error:
         return None, str(error)
-    if not made.n_questions:
-        return None, "the battles do not say how long the answers are"
-    return made, ""

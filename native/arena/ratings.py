@@ -26,6 +26,7 @@ FEW = 50_000
 RIDGE = 0.5
 """On standardised style terms, as FastChat has it."""
 NO_MATCH = "never compared with any other model"
+ALONE = "nobody has both won and lost against it: it stands for the scale, and has no interval"
 NO_SPREAD = "no spread: the comparisons do not differ from question to question"
 ONE_QUESTION = "one question: how sure the rating is cannot be told"
 
@@ -234,6 +235,7 @@ def _core_table(
     for at, model in enumerate(map(int, scale.members)):
         rating[model], stderr[model], interval[model] = float(scale.rating[at]), None, None
         if len(scale.members) == 1:
+            reason[model] = ALONE
             continue
         if model in anchors:
             stderr[model], interval[model] = 0.0, (anchors[model], anchors[model])
