@@ -3,8 +3,8 @@
     {"task_id": "HumanEval/0", "prompt": "def f(…):\\n    \\"\\"\\"…\\"\\"\\"\\n", "entry_point": "f",
      "canonical_solution": "    return …\\n", "test": "def check(candidate):\\n    assert candidate(…) == …\\n"}
 
-Asked without examples, for the whole function in one block of code. The program is prompt, code and tests, run in the
-sandbox (see ``scorers.code``); ``pass_at_1`` is the share that passes, and with ``repeats: n`` pass@k is reported for
+Asked without examples, for the whole function in one block of code. The program is prompt, code and tests (code that
+defines the function takes the place of its beginning in the prompt), run in the sandbox (see ``scorers.code``); ``pass_at_1`` is the share that passes, and with ``repeats: n`` pass@k is reported for
 k up to n, by the paper's unbiased estimator.
 
 EvalScope asks and scores the same way, but takes the first block of an answer whatever is in it; here a block that

@@ -49,20 +49,26 @@ class Code:
 
 
 def program_of(code: str, sample: Sample) -> Program:
-    """The code behind its prompt, and the tests."""
-    prompt = sample.target["prompt"]
+    """The code behind its prompt, and the tests; code with the whole function takes the place of its beginning."""
+    prompt, defines = sample.target["prompt"], _definition(sample.target["name"])
+    if begun := defines.search(prompt) if defines.search(code) else None:
+        prompt = prompt[: begun.start()]
     whole = f"{prompt}\n{code}" if prompt and not prompt.endswith("\n") else prompt + code
     return Program(whole + "\n", sample.target["tests"])
 
 
 def find_code(answer: str, name: str) -> tuple[str, str]:
     """The code in an answer, and how it was found."""
-    defines = re.compile(rf"^(?:async )?def +{re.escape(name)}\b", re.MULTILINE)
+    defines = _definition(name)
     if blocks := [found[1] for found in _BLOCK.finditer(answer)]:
         return next((block for block in blocks if defines.search(block)), blocks[0]), "fenced"
     if defines.search(answer) and (first := _FIRST_LINE.search(answer)):
         return answer[first.start() :], "bare"
     return answer, "raw"
+
+
+def _definition(name: str) -> re.Pattern[str]:
+    return re.compile(rf"^(?:async )?def +{re.escape(name)}\b", re.MULTILINE)
 
 
 @cache
