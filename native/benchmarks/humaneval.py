@@ -4,8 +4,9 @@
      "canonical_solution": "    return …\\n", "test": "def check(candidate):\\n    assert candidate(…) == …\\n"}
 
 Asked without examples, for the whole function in one block of code. The program is prompt, code and tests (code that
-defines the function takes the place of its beginning in the prompt), run in the sandbox (see ``scorers.code``); ``pass_at_1`` is the share that passes, and with ``repeats: n`` pass@k is reported for
-k up to n, by the paper's unbiased estimator.
+defines the function takes the place of its beginning in the prompt), run in the sandbox (see ``scorers.code``);
+``pass_at_1`` is the share that passes, and with ``repeats: n`` pass@k is reported for k up to n, by the paper's
+unbiased estimator.
 
 EvalScope asks and scores the same way, but takes the first block of an answer whatever is in it; here a block that
 defines the function goes before one that does not. The paper's own script gives each program 3 s on the clock, which
