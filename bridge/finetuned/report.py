@@ -7,13 +7,14 @@ from pathlib import Path
 
 from bridge.errors import BridgeError
 from bridge.finetuned.choose import Chosen
+from bridge.finetuned.curves import curves_of
 from bridge.finetuned.markdown import finetuned_markdown
 from bridge.finetuned.page import finetuned_html
-from bridge.finetuned.schema import Curve, Evaluated, Finetuned, Point
+from bridge.finetuned.schema import Evaluated, Finetuned
 from bridge.finetuned.spec import BASE
 from bridge.report.compare import EVERY, Options, compare
 from bridge.report.compare_schema import Comparison
-from bridge.report.schema import Report, ResultRow, Status
+from bridge.report.schema import Report, Status
 from bridge.rundir import write_atomic
 
 
@@ -30,7 +31,12 @@ def finetuned(chosen: Chosen, runs: Sequence[tuple[Path, Report]], metric: str |
         best=chosen.training.best,
         status=Status.COMPLETE if complete else next(r.status for _, r in runs if r.status is not Status.COMPLETE),
         notes=chosen.notes,
-        curves=tuple(_curves(chosen, [row for _, report in runs for row in report.results])),
+        curves=tuple(
+            curves_of(
+                {BASE: 0, **{one.name: one.step for one in chosen.checkpoints}},
+                [row for _, report in runs for row in report.results],
+            )
+        ),
         comparison=comparison,
         not_compared=reasons,
     )
@@ -56,36 +62,3 @@ def _comparison(
         return compare(sides, Options(metrics={EVERY: metric} if metric else {})), ()
     except BridgeError as error:
         return None, tuple(str(error).splitlines())
-
-
-def _curves(chosen: Chosen, rows: Sequence[ResultRow]) -> Sequence[Curve]:
-    steps = {BASE: 0, **{one.name: one.step for one in chosen.checkpoints}}
-    grouped: dict[tuple[str, str], list[ResultRow]] = {}
-    for row in rows:
-        if row.primary and row.model in steps:
-            grouped.setdefault((row.dataset, row.backend), []).append(row)
-    return [_curve(found, steps) for found in grouped.values()]
-
-
-def _curve(rows: Sequence[ResultRow], steps: dict[str, int]) -> Curve:
-    first = rows[0]
-    points = [
-        Point(
-            model=row.model,
-            step=steps[row.model],
-            value=row.value,
-            ci95=row.ci95,
-            n=row.n,
-            n_errors=row.n_errors,
-            reason=row.reason,
-        )
-        for row in sorted(rows, key=lambda row: steps[row.model])
-    ]
-    return Curve(
-        dataset=first.dataset,
-        backend=first.backend,
-        metric=first.metric,
-        unit=first.unit,
-        higher_is_better=first.higher_is_better,
-        points=tuple(points),
-    )

@@ -17,7 +17,11 @@ from typing import Any
 
 from bridge.report.schema import Report
 
-PLACES: tuple[str, ...] = ("bridge.report.arena_section:SECTION", "bridge.report.perf_section:SECTION")
+PLACES: tuple[str, ...] = (
+    "bridge.report.arena_section:SECTION",
+    "bridge.report.perf_section:SECTION",
+    "bridge.finetuned.section:SECTION",
+)
 """``module:attr`` of every section, in the order of the page; loaded when a page is rendered."""
 
 
@@ -54,6 +58,11 @@ def all_sections() -> tuple[Section, ...]:
         module, _, attr = place.partition(":")
         found.append(getattr(import_module(module), attr))
     return tuple(found)
+
+
+def section_scripts() -> list[str]:
+    """Of all sections, whatever run they are of."""
+    return [section.script for section in all_sections() if section.script]
 
 
 def sections_of(report: Report, root: Path) -> list[Shown]:

@@ -89,8 +89,11 @@ async def _until_it_answers(
         if process.done():
             raise _startup_failure(start, process)
         base_url = f"http://{start.host}:{port[0]}/v1"
-        if await _is_it(base_url, start.served_names):
+        missing = await _not_listed(base_url, start.served_names)
+        if not missing:
             return base_url
+        if len(missing) < len(start.served_names):
+            raise ServeError(f"{start.what} came up without {', '.join(missing)}; see {start.log}")
         if now - said >= SAY_EVERY_S:
             said = now
             progress(f"starting {start.what}, {now - began:.0f} s")
@@ -104,11 +107,13 @@ def _startup_failure(start: Start, process: asyncio.Task[ProcessExit]) -> ServeE
     return ServeError(_death(start, process.result(), "before it answered"))
 
 
-async def _is_it(base_url: str, served_names: Sequence[str]) -> bool:
+async def _not_listed(base_url: str, served_names: Sequence[str]) -> Sequence[str]:
+    """Those of the names that nobody who answers there has; all of them where nobody answers."""
     try:
-        return set(served_names) <= set(await model_ids(base_url, api_key=None, timeout_s=PROBE_TIMEOUT_S))
+        there = await model_ids(base_url, api_key=None, timeout_s=PROBE_TIMEOUT_S)
     except NoAnswer:
-        return False
+        return served_names
+    return [name for name in served_names if name not in there]
 
 
 async def _notice_death(start: Start, process: asyncio.Task[ProcessExit], server: Running) -> None:

@@ -16,22 +16,30 @@ for name in ("model", "host", "port", "served_model_name", "load_args"):
 parser.add_argument("--adapters", nargs="*", default=[])
 args, rest = parser.parse_known_args()
 here = pathlib.Path(__file__).parent
-folder = pathlib.Path((args.adapters or [args.model])[0])
+named = dict(one.split("=", 1) for one in args.adapters if "=" in one)
+folder = pathlib.Path(args.model if named else (args.adapters or [args.model])[0])
 if (here / "dies").exists():
     raise SystemExit("CUDA out of memory")
 with (here / "starts.txt").open("a") as starts:
-    starts.write(json.dumps({"folder": folder.name, "load_args": args.load_args, "rest": rest}) + chr(10))
-known = folder / "knows.json"
-knows = json.loads(known.read_text()) if known.exists() else 0
+    started = {"folder": folder.name, "load_args": args.load_args, "rest": rest}
+    started |= {"beside": [pathlib.Path(path).name for path in named.values()]} if named else {}
+    starts.write(json.dumps(started) + chr(10))
+
+def known_to(folder):
+    known = folder / "knows.json"
+    return json.loads(known.read_text()) if known.exists() else 0
+
+knows = {args.served_model_name: known_to(folder)}
+knows |= {name: known_to(pathlib.Path(path)) for name, path in named.items()}
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.reply({"object": "list", "data": [{"id": args.served_model_name}]})
+        self.reply({"object": "list", "data": [{"id": name} for name in knows]})
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         a, b = re.search(r"(\\d)\\+(\\d)", body["messages"][-1]["content"]).groups()
-        answer = str(int(a) + int(b)) if int(a + b) < knows else "no idea"
+        answer = str(int(a) + int(b)) if int(a + b) < knows[body["model"]] else "no idea"
         self.reply({"id": "1", "object": "chat.completion", "created": 1, "model": body["model"],
                     "choices": [{"index": 0, "finish_reason": "stop",
                                  "message": {"role": "assistant", "content": answer}}],

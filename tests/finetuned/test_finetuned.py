@@ -40,7 +40,9 @@ def test_base_against_tuned(tmp_path: Path, server: Path, spec: Path, kind: str)
     assert {flip["sample_id"] for flip in one["flips_gained"]} <= {f"{n // 10}+{n % 10}" for n in range(40)}
     assert "better" in done.stdout
     assert "| 0+0 | 0 | no idea | 0 |".replace("0+0", "sums/0+0") in (tmp_path / "run" / "finetuned.md").read_text()
-    assert [start["folder"] for start in starts(server)] == ["base-model", "checkpoint-20"]
+    started = [(start["folder"], start.get("beside")) for start in starts(server)]
+    together = [("base-model", ["checkpoint-20"])]
+    assert started == (together if kind == "lora" else [("base-model", None), ("checkpoint-20", None)])
 
 
 def test_the_server_is_told_everything_and_reads_no_arguments_file(tmp_path: Path, server: Path, spec: Path) -> None:
