@@ -9,12 +9,14 @@ from typing import Literal
 
 import numpy as np
 
+from bridge.report.compare_corpus import DRAWS, WholeSet, whole_set
 from bridge.report.compare_flips import Bytes, counted, flips, largest, symptoms, why_different
 from bridge.report.compare_pairs import Pairs, bounds, pair
 from bridge.report.compare_schema import DatasetComparison, Noise, NotCompared, PartDifference, Unpaired, Variances
 from bridge.report.compare_scores import DECLARED, NO_CLUSTER, Scores
+from bridge.report.estimate import Z975
 from bridge.report.multiple import benjamini_hochberg
-from bridge.report.paired import Floats, Paired, paired
+from bridge.report.paired import Z80, Floats, Paired, paired
 from bridge.report.schema import ResultRow
 from bridge.report.text import one_line, plural
 
@@ -76,13 +78,16 @@ def _compared(baseline: Column, candidate: Column, pairs: Pairs, how: How) -> Da
         clusters=before.cluster[pairs.baseline] if clustered else None,
         strata=before.subset[pairs.baseline] if average == "macro" else None,
     )
+    unit = before.cluster[pairs.baseline] if clustered else np.arange(len(pairs))
+    numbered = np.unique(unit, return_inverse=True)[1].reshape(-1)
+    whole = whole_set((row, candidate.row), (before, after), pairs, numbered)
     gain = (new - old) * (1 if row.higher_is_better else -1)
     reasons = why_different(before, after, pairs)
     if how.witness is not None:
         how.witness(baseline, candidate, pairs, gain, reasons)
     evidence = found.evidence
     metrics = row.metric, candidate.row.metric
-    return DatasetComparison(
+    compared = DatasetComparison(
         dataset=row.dataset,
         candidate_dataset=candidate.row.dataset if candidate.row.dataset != row.dataset else None,
         metric=row.metric,
@@ -117,7 +122,34 @@ def _compared(baseline: Column, candidate: Column, pairs: Pairs, how: How) -> Da
         subsets=tuple(_subsets(before, pairs, old, new, row)),
         flips_lost=tuple(flips(before, after, pairs, largest(gain, how.flips, lost=True), reasons, metrics)),
         flips_gained=tuple(flips(before, after, pairs, largest(gain, how.flips, lost=False), reasons, metrics)),
-        notes=tuple(_notes(baseline, candidate, pairs, found, clustered=clustered)),
+        notes=tuple(_notes(baseline, candidate, pairs, found, clustered=clustered, whole=whole is not None)),
+    )
+    return compared if whole is None else _of_the_whole(compared, whole, row)
+
+
+def _of_the_whole(compared: DatasetComparison, whole: WholeSet, row: ResultRow) -> DatasetComparison:
+    """The numbers of a metric that is no mean over samples; flips and reasons stay those of the samples."""
+    note = (
+        f"{one_line(row.metric)} is of the whole set: recomputed over the pairs, {DRAWS:,} bootstrap draws of samples"
+    )
+    return compared.model_copy(
+        update={
+            "baseline": whole.baseline,
+            "candidate": whole.candidate,
+            "difference": whole.difference,
+            "ci95": _within(whole.ci95, row),
+            "bounds": None,
+            "p_value": whole.p_value,
+            "test": "bootstrap",
+            "detectable": (Z975 + Z80) * whole.stderr or None,
+            "estimate": whole.difference,
+            "stderr": whole.stderr,
+            "df": None,
+            "variances": None,
+            "design_effect": None,
+            "noise": None,
+            "notes": (note, *compared.notes),
+        }
     )
 
 
@@ -189,7 +221,9 @@ def _subsets(before: Scores, pairs: Pairs, old: Floats, new: Floats, row: Result
         )
 
 
-def _notes(baseline: Column, candidate: Column, pairs: Pairs, found: Paired, *, clustered: bool) -> Iterator[str]:
+def _notes(
+    baseline: Column, candidate: Column, pairs: Pairs, found: Paired, *, clustered: bool, whole: bool
+) -> Iterator[str]:
     if pairs.by == "position":
         yield "the ids have nothing in common: paired by position, where the targets agree"
     before, after = baseline.scores, candidate.scores
@@ -206,7 +240,7 @@ def _notes(baseline: Column, candidate: Column, pairs: Pairs, found: Paired, *, 
     if partial:
         yield f"{plural(partial, 'sample')} have fewer scores than they were asked times"
     for column in (baseline, candidate):
-        yield from _other_mean(column)
+        yield from () if whole else _other_mean(column)
         if column.scores.unreadable:
             what = plural(column.scores.unreadable, "line")
             yield f"{what} of {column.row.samples} cannot be read, first: {one_line(column.scores.first_unreadable)}"
