@@ -60,11 +60,6 @@ def all_sections() -> tuple[Section, ...]:
     return tuple(found)
 
 
-def section_scripts() -> list[str]:
-    """Of all sections, whatever run they are of."""
-    return [section.script for section in all_sections() if section.script]
-
-
 def sections_of(report: Report, root: Path) -> list[Shown]:
     """Those that apply."""
     return [
