@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,31 +66,40 @@ def command(
     from bridge.watch.loop import Watch
 
     refuse_contradictions(spec, datasets, limit)
-
-    def make_task(chosen: Chosen) -> TaskSpec:
-        from bridge.finetuned.spec import make_spec
-
-        return make_spec(
-            chosen, spec_file=spec, datasets=datasets or [], limit=limit, backend=backend, overrides=overrides or []
-        )
-
-    def say(entry: Entry) -> None:
-        if not quiet:
-            print(_line(entry), flush=True)
-
     with watching(quiet) as watcher:
         return Watch(
             given=output_dir,
-            make_task=make_task,
+            make_task=_task_maker(spec, datasets or [], limit, backend, overrides or []),
             output=output,
             watcher=watcher,
-            say=say,
+            say=_say_nothing if quiet else _say,
             wanted=Wanted(every, at_end),
             base=base,
             base_model=base_model,
             told_over=_stdin_has_ended if until_stdin_closes else None,
             give_up_s=give_up_s,
         ).follow()
+
+
+def _task_maker(
+    spec: Path | None, datasets: Sequence[str], limit: int | None, backend: str | None, overrides: Sequence[str]
+) -> Callable[[Chosen], TaskSpec]:
+    """What is evaluated on each checkpoint; read anew each time, as the checkpoints come."""
+
+    def make_task(chosen: Chosen) -> TaskSpec:
+        from bridge.finetuned.spec import make_spec
+
+        return make_spec(chosen, spec_file=spec, datasets=datasets, limit=limit, backend=backend, overrides=overrides)
+
+    return make_task
+
+
+def _say(entry: Entry) -> None:
+    print(_line(entry), flush=True)
+
+
+def _say_nothing(entry: Entry) -> None:
+    """Of ``--quiet``."""
 
 
 def _line(entry: Entry) -> str:
