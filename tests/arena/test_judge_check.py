@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,29 @@ def test_rows_of_a_check_are_battles(tmp_path: Path, server: FaultServer, gold: 
     bridge("arena", "judge-check", spec, "--gold", gold, "-o", tmp_path / "check", "-q")
     rows = rows_of(tmp_path / "check")
     assert {(row["model_a"], row["model_b"]) for row in rows} == {("first", "second")}
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the shared data is not there")
+def test_published_verdicts_of_a_real_judge(tmp_path: Path, server: FaultServer) -> None:
+    """GPT-4 on LLMBar Natural, said again word for word: 95 and 96 of 100 right, 93 in both orders, κ 0.8977."""
+    folder = DATA / "llmbar" / "Natural"
+    published = json.loads((folder / "evaluators" / "GPT-4" / "Vanilla" / "result.json").read_text(encoding="utf-8"))
+
+    def said(prompt: str) -> str:
+        _, first, second = (part.split("\n", 1)[1] for part in re.split(r"<(?:task|answer-[AB]) \w+>", prompt)[1:])
+        shown = [text.rsplit("\n</", 1)[0] for text in (first, second)]
+        row = next(row for row in published if {row["output_1"], row["output_2"]} == set(shown))
+        swapped = shown[0] != row["output_1"]
+        winner = row["results"][0][f"swap = {swapped}"]["winner"]
+        return "[[A]]" if (winner == "1") is not swapped else "[[B]]"
+
+    server.answer = said
+    spec = write_spec(tmp_path, server.base_url, three(tmp_path))
+    run = tmp_path / "check"
+    done = bridge("arena", "judge-check", spec, "--gold", folder / "dataset.json", "-o", run, "-q", "--json")
+    assert done.exit_code == 0, done.stderr
+    (gpt4,) = json.loads(done.stdout)["judges"]
+    assert (gpt4["pairs"], gpt4["accuracy"], gpt4["consistent"]) == (100, 0.955, 0.95)
+    assert gpt4["accuracy_consistent"] == pytest.approx(93 / 95)
+    assert gpt4["accuracy_tie_half"] == pytest.approx((93 + 0.5 * 5) / 100)
+    assert gpt4["kappa_orders"] == pytest.approx(0.8977086743)
