@@ -273,6 +273,8 @@ class StandIn:
     def _answer(self, path: str) -> bytes | None:
         if path.endswith("/models"):
             return orjson.dumps({"object": "list", "data": [{"id": self.model, "object": "model"}]})
+        if path == "/health":
+            return b"{}"
         return orjson.dumps(self.truth()) if path == "/truth" else self.control(path)
 
     def _close(self, connection: _Connection) -> None:

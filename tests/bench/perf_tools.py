@@ -46,13 +46,14 @@ def compared(tool: str, streams: int, requests: int, folder: Path, *server: str)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / "prompts.txt").write_text(f"{PROMPT}\n" * requests, encoding="utf-8")
+    shutil.copytree(TOKENIZER, folder / "tok")
     lines = "".join(json.dumps({"text": PROMPT, "prompt": PROMPT}) + "\n" for _ in range(requests))
     (folder / "prompts.jsonl").write_text(lines, encoding="utf-8")
     with in_a_hurry(), stand_in(*server) as url:
         post(url, "/reset")
         began = time.perf_counter()
         argv = COMMANDS[tool](python.parent, url.removesuffix("/v1"), streams, requests, folder)
-        env = clean_env({"HOME": str(folder), "HF_HUB_OFFLINE": "0" if tool == "aiperf" else "1"})
+        env = clean_env({"HOME": str(folder), **({} if tool == "aiperf" else {"HF_HUB_OFFLINE": "1"})})
         try:
             done = subprocess.run(
                 argv, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
@@ -81,7 +82,7 @@ def _evalscope(bin_: Path, url: str, streams: int, requests: int, folder: Path) 
 
 def _aiperf(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
     return [
-        *(str(bin_ / "aiperf"), "profile", "-m", "mock-model", "--tokenizer", str(TOKENIZER), "--url", url),
+        *(str(bin_ / "aiperf"), "profile", "-m", "mock-model", "--tokenizer", "tok", "--url", url),
         *("--endpoint-type", "chat", "--streaming", "--request-count", str(requests), "--input-file", "prompts.jsonl"),
         *("--custom-dataset-type", "single_turn", "--use-server-token-count", "--ui", "none", "--no-auto-plot"),
         *("--artifact-dir", str(folder / "out"), "--concurrency", str(streams)),
@@ -101,14 +102,14 @@ Numbers = tuple[float, float | None, float]
 
 
 def _read_evalscope(folder: Path) -> Numbers:
-    rows = _json(next(folder.glob("out/**/benchmark_percentile.json")))
-    summary = _json(next(folder.glob("out/**/benchmark_summary.json")))
+    rows = _json(_only(folder, "benchmark_percentile.json"))
+    summary = _json(_only(folder, "benchmark_summary.json"))
     at = {row["Percentiles"]: row for row in rows}
     return summary["Avg TTFT (ms)"], at["99%"]["ITL (ms)"], summary["Req Throughput (req/s)"]
 
 
 def _read_aiperf(folder: Path) -> Numbers:
-    found = _json(next(folder.glob("out/**/profile_export_aiperf.json")))
+    found = _json(_only(folder, "profile_export_aiperf.json"))
     itl = found.get("inter_token_latency", {}).get("p99")
     return found["time_to_first_token"]["avg"], itl, found["request_throughput"]["avg"]
 
@@ -118,6 +119,13 @@ def _read_guidellm(folder: Path) -> Numbers:
     itl = found["inter_token_latency_ms"]["successful"]["percentiles"]["p99"]
     ttft = found["time_to_first_token_ms"]["successful"]["mean"]
     return ttft, itl, found["requests_per_second"]["successful"]["mean"]
+
+
+def _only(folder: Path, name: str) -> Path:
+    found = list(folder.glob(f"out/**/{name}"))
+    if not found:
+        raise FileNotFoundError(name)
+    return found[0]
 
 
 def _json(path: Path) -> Any:
