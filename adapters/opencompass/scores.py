@@ -21,6 +21,8 @@ _FIRST = ("score", "auc_score", "accuracy", "humaneval_pass@1", "rouge1", "f1", 
 """The metric that OpenCompass quotes: the first of these that there is, in this order."""
 _PERCENT = ("acc", "score", "rouge", "f1", "exact", "em", "pass@", "bleu", "match", "precision", "recall")
 _SAME = 1e-6
+_OF_UNIT = ("version", "max_out_len", "evaluator", "postprocessor")
+"""Settings that may differ between the parts of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Metrics:
 
     names: tuple[str, ...]
     flags: tuple[str, ...]
-    """Those that are the mean of what the evaluator says about each sample."""
+    """The one, if any, that is the mean of what the evaluator says about each sample."""
 
 
 def alike(units: Sequence[Unit]) -> list[Unit]:
@@ -59,7 +61,8 @@ def metrics_of(units: Sequence[Unit]) -> Metrics:
     scored_units = [unit for unit in units if not unit.failure]
     names = list(dict.fromkeys(name for unit in scored_units for name in unit.metrics))
     names.sort(key=_rank)
-    flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)]
+    # A detail has one flag. Where several metrics have its mean, that is chance for all but the first.
+    flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)][:1]
     return Metrics(tuple(names), tuple(flags))
 
 
@@ -177,7 +180,7 @@ def _with_unit(row: ResultRow, unit: Unit | None) -> ResultRow:
     number = unit.metrics.get(row.metric)
     settings = {
         **row.settings,
-        "version": unit.told.get("version"),
+        **{name: unit.told[name] for name in _OF_UNIT if unit.told.get(name) is not None},
         **({"opencompass_value": number} if number is not None else {}),
         **({"opencompass_metric": unit.told["metric"]} if "metric" in unit.told else {}),
     }

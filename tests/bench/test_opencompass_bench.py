@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import opencompass_toys as toys
 import pytest
 from fault_server import Fault, FaultServer
 from opencompass_by_hand import by_hand, config_by_hand, opencompass_layout, reference_python, write_tokenizer
+from opencompass_cost import LATENCY_S, measured, predictions
 from opencompass_runs import make_task, run_task
 from server_thread import serving
 
@@ -28,7 +24,6 @@ from bridge.registry import backend
 
 pytestmark = pytest.mark.bench
 
-LATENCY_S = 0.05
 SMALL = [
     *("gsm8k", "ARC_c", "ARC_e", "hellaswag"),
     {"name": "mmlu", "subsets": list(toys.MMLU)[:2]},
@@ -36,37 +31,6 @@ SMALL = [
     {"name": "ceval", "subsets": list(toys.CEVAL)},
 ]
 """Ten for OpenCompass."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    wall_s: float
-    cpu_s: float
-    imports: int
-    requests: int
-    asking_s: float
-    """From the first request to the last."""
-
-    def __str__(self) -> str:
-        rate = self.requests / max(self.asking_s, 1e-9)
-        return (
-            f"{self.wall_s:6.1f} s wall  {self.cpu_s:6.1f} s cpu  {self.imports} import(s)  "
-            f"{self.requests} requests, {rate:5.1f}/s while asking"
-        )
-
-
-def measured(server: FaultServer, imports: int, work: Callable[[], Any]) -> tuple[Any, Cost]:
-    server.journal.clear()
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    result = work()
-    wall_s, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    times = [asked.at for asked in server.journal]
-    return result, Cost(wall_s, cpu_s, imports, len(times), max(times) - min(times) + LATENCY_S)
-
-
-def predictions(folder: Path) -> dict[str, Any]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
 
 
 @pytest.mark.parametrize("limit", [4, 60])

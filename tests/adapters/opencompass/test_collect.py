@@ -92,7 +92,7 @@ def test_golden(case: str, tmp_path: Path) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert set(CASES) == {"broken", "complete", "repeated"}
+    assert set(CASES) == {"broken", "complete", "repeated", "shapes"}
 
 
 def test_a_complete_run_is_complete(complete: Recorded) -> None:
@@ -312,3 +312,35 @@ def test_only_the_datasets_of_the_job_are_collected(complete: Recorded) -> None:
     outcome = complete.outcome.model_copy(update={"dir": complete.job})
     results = backend("opencompass").collect(outcome, replace(task, datasets=task.datasets[:2]))
     assert [result.dataset for result in results] == ["gsm8k", "mmlu"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "metrics", "flagged"),
+    [
+        ("siqa", ["accuracy"], False),  # references that are no plain text: nothing says which are right
+        ("CMRC", ["score"], True),  # several accepted answers
+        ("lcsts", ["rouge1", "rouge2", "rougeL"], False),
+        ("py150", ["score"], False),  # BLEU
+        ("tydiqa", ["f1", "exact_match"], False),  # no details at all
+        ("lambada", ["accuracy"], False),
+        ("nq", ["score"], True),  # a list of objects
+        ("IFEval", None, True),  # an object of objects, and four metrics
+        ("agieval", ["accuracy", "accuracy_micro"], True),  # several evaluators, with metrics of different names
+        ("GaokaoBench", ["score", "score_micro"], True),
+        ("mmlu-mmlu_llmjudge_gen_f4336b", None, True),
+        ("gsm8k-gsm8k_cascade_eval_rawprompt_gen_36fce7", ["accuracy"], True),
+    ],
+)
+def test_every_shape_of_an_evaluators_output_is_read(
+    dataset: str, metrics: list[str] | None, flagged: bool, tmp_path: Path
+) -> None:
+    result = Recorded("shapes", tmp_path).collect()[dataset]
+    row, records = primary(result), list(result.samples)
+    assert row.status is Status.COMPLETE and row.value is not None
+    if metrics is not None:
+        assert list(dict.fromkeys(row.metric for row in result.rows)) == metrics
+    assert len(records) == row.n
+    assert all(record.target is not None and record.prompt_sha256 for record in records)
+    wanted = {row.metric} if flagged else set()
+    blind = "2010-2022_Math_I_Fill-in-the-Blank"  # OpenCompass does not look at these
+    assert all(record.scores.keys() == wanted for record in records if record.subset != blind)
