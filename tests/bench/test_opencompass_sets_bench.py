@@ -97,7 +97,7 @@ def _told(one: Set, abbrs: list[str], mine: Cost, together: Cost, apart: Cost) -
         f"  by hand, everything in one task     {_cost(together)}",
         f"  by hand, its own partition          {_cost(apart)}, {parts} of {len(abbrs)} parts: {whole_s:.0f} s for all",
         f"  bridge is {together.wall_s / mine.wall_s:.1f} times faster than one task, with "
-        f"{together.cpu_s / mine.cpu_s:.1f} times less CPU; {whole_s / mine.wall_s:.0f} times faster than its partition",
+        f"{together.cpu_s / mine.cpu_s:.1f} times less CPU, {whole_s / mine.wall_s:.0f} times faster than the parts",
     ]
 
 
