@@ -101,6 +101,7 @@ class Stages:
 
     async def _battles(self, store: RequestStore) -> None:
         shown = Shown({name: self._recorded_answers(name) for name in self.setup.models})
+        self._missing(shown)
         done = self._standing(shown)
         judges = {judge.name: self.setup.judge(judge) for judge in self.setup.asked_judges}
         block = self.spec.arena
@@ -212,6 +213,21 @@ class Stages:
         kind = ErrorKind.ENV if isinstance(error, EnvError) else ErrorKind.SERVE
         first, _, rest = str(error).partition("\n")
         self.errors.append(ReportError(kind=kind, message=first, hint=rest, model=model))
+
+    def _missing(self, shown: Shown) -> None:
+        """Which models lack answers, and why; what that leaves undecided is told with the ratings."""
+        for name, answers in shown.answers.items():
+            lacking = [
+                (question.question_id, answers.get(question.question_id).problem)
+                for question in self.setup.questions
+                if answers.get(question.question_id).up_to(len(question.turns)) is None
+            ]
+            if lacking:
+                question_id, why = lacking[0]
+                what = f"{name} lacks an answer to {len(lacking)} of {len(self.setup.questions)} questions"
+                message = f"{what}, the first: {question_id} ({why or 'not to every turn'})"
+                hint = "arena.missing: loss counts their battles as lost" if self.spec.arena.missing == "skip" else ""
+                self.errors.append(ReportError(kind=ErrorKind.WARNING, message=message, hint=hint, model=name))
 
     def _not_answered(self, rows: Iterable[Battle]) -> None:
         """Calls that failed, judge by judge; what that leaves undecided is told with the ratings."""

@@ -104,7 +104,7 @@ def _turn(row: Mapping[str, Any]) -> int:
 def answer_of(row: Mapping[str, Any]) -> Answer:
     """The answer in a row of any form."""
     if row.get("error"):
-        return Answer((None,), f"the model did not answer: {row['error']}")
+        return Answer((None,), " ".join(str(row["error"]).split())[:200])
     turns = tuple(map(_text, _turns(row)))
     problem = next((why for text, why in turns if text is None), "")
     return Answer(tuple(text for text, _ in turns), problem)

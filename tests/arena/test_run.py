@@ -210,6 +210,8 @@ def test_identical_answers_tie_and_missing_ones_are_not_played(tmp_path: Path, s
     assert (rows["0"]["verdict"], rows["0"]["parser"], rows["0"]["judgment"]) == ("tie", "identical", None)
     assert {rows[at]["error"]["kind"] for at in "234"} == {"no_answer"}
     assert "no text but bool" in rows["4"]["error"]["message"]
+    told = [error["message"] for error in report_of(run)["errors"]]
+    assert "one lacks an answer to 3 of 6 questions, the first: 2 (the answer is null)" in told
     assert ratings(run)["one"] == pytest.approx(ratings(run)["two"])
     spec = write_spec(tmp_path, server.base_url, models, arena={"missing": "loss"})
     assert arena(spec, run).exit_code == 0
