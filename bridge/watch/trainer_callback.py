@@ -20,6 +20,7 @@ Values go to wherever the trainer logs, as ``bridge/<dataset>``, with ``bridge/s
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -122,9 +123,12 @@ class BridgeCallback(TrainerCallback):  # type: ignore[misc]
                     self._hand_on({**values, "bridge/step": entry["step"]})
 
     def _hand_on(self, values: dict[str, float]) -> None:
+        """At the step of the checkpoint, which the training has left behind by now."""
         trainer = self.trainer
         trainer.state.log_history.append({**values, "step": trainer.state.global_step})
-        trainer.callback_handler.on_log(trainer.args, trainer.state, trainer.control, values)
+        then = copy.copy(trainer.state)
+        then.global_step = int(values["bridge/step"])
+        trainer.callback_handler.on_log(trainer.args, then, trainer.control, values)
 
     def _guarded(self, work: Any) -> None:
         """An evaluation that fails must not end a training."""
