@@ -10,6 +10,8 @@ import os
 import signal
 from ctypes import c_int, c_uint32, c_ulong
 
+from bridge.sandbox.inner import seccomp
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
@@ -50,12 +52,13 @@ def furnish(scratch_bytes: int) -> None:
 
 
 def give_up_rights() -> None:
-    """No capability is left, none can be had again, and no other process may look into this one."""
+    """No capability is left, none can be had again, no other process may look in, and no namespace can be made."""
     sets = (_Sets * 2)()
     header = _Header(_CAPABILITIES_V3, 0)
     _check(_libc.capset(ctypes.byref(header), ctypes.byref(sets)), "capset")
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_DUMPABLE, 0)
+    seccomp.refuse()
 
 
 def die_with_parent() -> None:

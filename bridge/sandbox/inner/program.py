@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import types
 from collections.abc import Callable
 
@@ -65,8 +64,3 @@ def _line_of(error: BaseException) -> str:
             place = f" ({name}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return place
-
-
-def forget_threads() -> None:
-    """A server of one thread has nothing to wait for in its children."""
-    threading._shutdown = lambda: None  # type: ignore[attr-defined]

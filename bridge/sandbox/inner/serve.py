@@ -63,7 +63,6 @@ def main(_: list[str]) -> None:
         os.dup2(null, fd)
     namespaces.adopt_orphans()
     separate = _can_separate()
-    program.forget_threads()
     gc.collect()
     gc.freeze()
     _answer(answers, {"separate": separate})
