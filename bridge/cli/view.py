@@ -48,5 +48,5 @@ def _folders(folders: list[Path]) -> list[Path]:
     missing = [folder for folder in folders if not folder.is_dir()]
     if missing:
         hint = "give the folder that bridge run writes into (--output), or one above it"
-        raise SpecError([Problem("", "", f"there is no folder {folder}", hint) for folder in missing])
+        raise SpecError([Problem(str(folder), "", "there is no such folder", hint) for folder in missing])
     return folders

@@ -9,9 +9,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from runs import marks, write_run
+from fakes import make_report, make_row
+from runs import marks, write, write_run
 
 from bridge.report.sample_index import index_path, is_fresh
+from bridge.report.sections import all_sections
 from bridge.view.library import Library
 
 GSM8K = "/runs/base/datasets/gsm8k.native.org~base"
@@ -291,3 +293,32 @@ async def test_the_curve_of_a_training(visit, folder: Path) -> None:
     await site.get("/runs/base/curve", 404)
     (folder / "sft" / "finetuned.json").write_text("{}")
     assert "finetuned.json cannot be read" in await site.get("/runs/sft/curve", 500)
+
+
+async def test_a_load_test_has_a_page_of_its_own(visit, tmp_path: Path) -> None:
+    perf = {
+        "dataset": "perf",
+        "unit": "per_second",
+        "max_value": None,
+        "metric": "output_tok_s",
+        "ci95": (390.0, 410.0),
+    }
+    rows = (
+        make_row(value=400.0, settings={"client": "clean"}, **perf),
+        make_row(value=100.0, subset="closed=1", primary=False, settings={"client": "clean"}, **perf),
+    )
+    write(tmp_path / "r", make_report(results=rows))
+    site = await visit(tmp_path / "r")
+    assert 'href="/runs/r/sections/perf"' in await site.get("/runs/r")
+    page = await site.get("/runs/r/sections/perf")
+    assert "<h1>Performance</h1>" in page and "closed=1" in page
+    await site.get("/runs/r/sections/arena", 404)
+
+
+async def test_the_script_of_a_section_comes_from_the_server(visit, tmp_path: Path) -> None:
+    site = await visit(tmp_path)
+    scripts = [section.script for section in all_sections() if section.script]
+    for name in scripts:
+        assert "use strict" in await site.get(f"/assets/{name}")
+    await site.get("/assets/nothing.js", 404)
+    assert scripts

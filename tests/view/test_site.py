@@ -55,7 +55,7 @@ def test_more_samples_than_a_file_can_hold_are_said_to_be_left_out(tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("nowhere",), 2, "there is no folder nowhere (give the folder that bridge run writes into"),
+        (("nowhere",), 2, "nowhere: there is no such folder (give the folder that bridge run writes into"),
         ((".", "--static", "site"), 6, "there is no run to show"),
         ((".", "--static", "site", "--language", "fr"), 2, "'fr' is none (give one of en, zh)"),
     ],
