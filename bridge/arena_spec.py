@@ -18,7 +18,7 @@ _HOW_NOT_WHAT = {"concurrency", "max_retries", "request_timeout_s"}
 Mode = Literal["single", "pairwise-baseline", "pairwise-all"]
 Order = Literal["both", "random", "as_given"]
 Strategy = Literal["all", "balanced", "adaptive"]
-Parser = Literal["letter", "five_level", "scores", "rating", "json"]
+Parser = Literal["letter", "five_level", "scores", "rating", "json", "logprob"]
 DEFAULT_BASELINE = "default"
 
 
@@ -118,11 +118,11 @@ class VerdictSpec(_Part):
     """How a judge is asked, and how its words are read."""
 
     prompt: str | None = None
-    """A prompt of bridge's own (`pair`, `pair_levels`, `pair_scores`, `pair_json`, `single`, `single_json`), or a
-    file of prompts in FastChat's form. Default: by `mode` and `parser`."""
+    """A prompt of bridge's own (`pair`, `pair_levels`, `pair_scores`, `pair_json`, `pair_letter`, `single`,
+    `single_json`), or a file of prompts in FastChat's form. Default: by `mode` and `parser`."""
     parser: Parser | None = None
-    """`letter` [[A]], `five_level` [[A>>B]], `scores` "8 9" in the first line, `rating` [[7]], `json`. Default: by the
-    prompt."""
+    """`letter` [[A]], `five_level` [[A>>B]], `scores` "8 9" in the first line, `rating` [[7]], `json`,
+    `logprob` the likelihoods of the letters as the one token that is asked for. Default: by the prompt."""
 
 
 class BudgetSpec(_Part):

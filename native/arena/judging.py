@@ -16,7 +16,7 @@ from bridge.native.arena.battle import FLIPPED, Battle, BattleError, Side, line
 from bridge.native.arena.folder import Appender
 from bridge.native.arena.matches import Call, draw
 from bridge.native.arena.prompts import nonce_of, values
-from bridge.native.arena.verdicts import Decided, decide
+from bridge.native.arena.verdicts import LOGPROBS, Decided, by_likelihood, decide
 from bridge.native.scorers.verdict import Unreadable
 
 CHAT = "/chat/completions"
@@ -49,6 +49,8 @@ class Judge:
 
     def body(self, call: Call, messages: list[dict[str, str]]) -> dict[str, Any]:
         body = {"model": self.name, "messages": messages, **self.request}
+        if call.prompt.parser == "logprob":
+            body |= LOGPROBS
         if call.repeat and "seed" in body:
             # With one seed, every repeat would be the same reply.
             body["seed"] += call.repeat
@@ -99,7 +101,7 @@ class Shown:
 def estimate(shown: Shown, call: Call, judge: Judge) -> tuple[int, int]:
     """About how many tokens the call takes, of prompt and of reply: four characters each."""
     chars = sum(len(message["content"]) for message in shown.messages(call))
-    most = judge.request.get("max_tokens")
+    most = 1 if call.prompt.parser == "logprob" else judge.request.get("max_tokens")
     return -(-chars // CHARS_PER_TOKEN), min(TYPICAL_VERDICT_TOKENS, most or TYPICAL_VERDICT_TOKENS)
 
 
@@ -257,7 +259,10 @@ class Judging:
         row.judgment, row.tstamp = reply.text, time.time()
         pairwise, cut = call.match.model_b is not None, reply.finish_reason == "length"
         try:
-            decided = decide(reply.text, call.prompt.parser, pairwise=pairwise, scale=self.scale, cut=cut)
+            if call.prompt.parser == "logprob":
+                decided = by_likelihood(reply.json)
+            else:
+                decided = decide(reply.text, call.prompt.parser, pairwise=pairwise, scale=self.scale, cut=cut)
         except Unreadable as unreadable:
             row.error = BattleError("unparsed", str(unreadable))
             return

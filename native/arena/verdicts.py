@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from bridge.native.scorers.verdict import (
 )
 
 Shown = Literal["first", "second", "tie"]
-PARSERS_OF = {"pairwise": ("letter", "five_level", "scores", "json"), "single": ("rating", "json")}
+PARSERS_OF = {"pairwise": ("letter", "five_level", "scores", "json", "logprob"), "single": ("rating", "json")}
 TIE_WITHIN = 0.1
 """Scores that differ by less are a tie, as in FastChat."""
 _SIDES: dict[str, Shown] = {"A": "first", "B": "second", "C": "tie", "tie": "tie"}
@@ -53,6 +54,31 @@ def decide(reply: str, parser: str, *, pairwise: bool, scale: tuple[float, float
         if not cut:
             raise
         raise Unreadable(f"{error} (cut off at max_tokens)") from None
+
+
+LOGPROBS = {"logprobs": True, "top_logprobs": 20, "max_tokens": 1}
+"""What a request says besides, where the likelihoods of the first token are the verdict."""
+ENOUGH = 0.5
+"""So likely the letters together must be."""
+
+
+def by_likelihood(answer: dict[str, Any]) -> Decided:
+    """The likeliest letter as the first token; scores are the shares of A and of B. Raises ``Unreadable``."""
+    try:
+        told = answer["choices"][0]["logprobs"]["content"][0]
+        likely = {one["token"]: math.exp(one["logprob"]) for one in [told, *told["top_logprobs"]]}
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        raise Unreadable("the judge's server told no log-probabilities; use another parser") from None
+    shares = dict.fromkeys("ABC", 0.0)
+    for token, share in likely.items():
+        if (letter := token.strip().upper()) in shares:
+            shares[letter] += share
+    whole = sum(shares.values())
+    if not whole >= ENOUGH:
+        raise Unreadable(f"the judge would say something else than a letter: {next(iter(likely))[:20]!r}")
+    best = max(shares, key=lambda letter: shares[letter])
+    side = "tie" if math.isclose(shares["A"], shares["B"]) and best != "C" else _SIDES[best]
+    return Decided(side, 1, shares["A"] / whole, shares["B"] / whole)
 
 
 def _pair(reply: str, parser: str, scale: tuple[float, float]) -> Decided:

@@ -16,6 +16,7 @@ import pytest
 from arena.arenas import judge, make_answers, make_questions, report_of, rows_of, say, write_spec
 from command import Done, bridge
 from fault_server import Fault, FaultServer
+from server_thread import serving
 
 BRIDGE = Path(sys.executable).with_name("bridge")
 
@@ -363,3 +364,27 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path, server: FaultServer) ->
     done = arena(spec, tmp_path / "full")
     assert done.exit_code == 2
     assert "holds files but no run" in done.stderr
+
+
+class Likelihoods(FaultServer):
+    """Says one letter, and how sure it is."""
+
+    def _whole(self, asked: Any) -> dict[str, Any]:
+        whole = super()._whole(asked)
+        letter = whole["choices"][0]["message"]["content"][-3]
+        other = {"token": "B" if letter == "A" else "A", "logprob": -2.0}
+        first = {"token": letter, "logprob": -0.2, "top_logprobs": [other]}
+        whole["choices"][0] |= {"message": {"role": "assistant", "content": letter}, "logprobs": {"content": [first]}}
+        return whole
+
+
+def test_a_judge_of_one_token(tmp_path: Path) -> None:
+    with serving(Likelihoods(answer=say)) as thread:
+        spec = write_spec(tmp_path, thread.server.base_url, three(tmp_path), arena={"verdict": {"parser": "logprob"}})
+        assert arena(spec, tmp_path / "run").exit_code == 0
+        bodies = [asked.body for asked in thread.server.journal]
+    assert {(body["max_tokens"], body["logprobs"]) for body in bodies} == {(1, True)}
+    rows = rows_of(tmp_path / "run")
+    assert {row["parser"] for row in rows} == {"logprob"}
+    assert all(row["score_a"] > row["score_b"] for row in rows if row["verdict"] == "a")
+    assert ratings(tmp_path / "run")["good"] > ratings(tmp_path / "run")["m/poor:1"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
-from bridge.native.arena.verdicts import Decided, decide
+from bridge.native.arena.verdicts import Decided, by_likelihood, decide
 from bridge.native.scorers.verdict import Unreadable
 
 TEN = (1.0, 10.0)
@@ -134,3 +137,37 @@ def test_ratings() -> None:
     ):
         with pytest.raises(Unreadable):
             single(reply, scale=scale)
+
+
+def told(said: str, **shares: float) -> dict[str, Any]:
+    """A reply of one token, and how likely others were."""
+    top = [{"token": token.replace("_", " "), "logprob": math.log(share)} for token, share in shares.items()]
+    first = {"token": said, "logprob": math.log(shares.get(said, 0.01)), "top_logprobs": top}
+    return {"choices": [{"message": {"content": said}, "logprobs": {"content": [first]}}]}
+
+
+def test_likelihoods_of_letters() -> None:
+    clear = by_likelihood(told("A", A=0.6, _A=0.2, B=0.1, b=0.05))
+    assert clear.side == "first"
+    assert clear.score_first == pytest.approx(0.8 / 0.95)
+    assert clear.score_second == pytest.approx(0.15 / 0.95)
+    assert by_likelihood(told("A", A=0.3, B=0.5)).side == "second"
+    assert by_likelihood(told("C", A=0.2, B=0.1, C=0.6)).side == "tie"
+    assert by_likelihood(told("A", A=0.4, B=0.4)).side == "tie"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        told("The", The=0.9, A=0.05),
+        {"choices": [{"message": {"content": "A"}}]},
+        {"choices": [{"message": {"content": "A"}, "logprobs": None}]},
+        {"choices": [{"logprobs": {"content": []}}]},
+        {"choices": [{"logprobs": {"content": [{"token": "A", "logprob": "x", "top_logprobs": []}]}}]},
+        {"choices": [{"logprobs": {"content": [{"token": "A", "logprob": 1e9, "top_logprobs": []}]}}]},
+        {"choices": [{"logprobs": {"content": [{"token": "A", "logprob": float("nan"), "top_logprobs": []}]}}]},
+    ],
+)
+def test_no_likelihoods(answer: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable):
+        by_likelihood(answer)

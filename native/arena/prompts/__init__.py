@@ -19,7 +19,7 @@ from bridge.native.arena.questions import Question
 from bridge.native.readers import DataError, read_rows
 
 Type = Literal["single", "pairwise"]
-ParserName = Literal["letter", "five_level", "scores", "rating", "json"]
+ParserName = Literal["letter", "five_level", "scores", "rating", "json", "logprob"]
 HERE = Path(__file__).parent
 FILES = (".jsonl", ".json", ".yaml", ".yml")
 PARSERS: Mapping[str, ParserName] = {
@@ -28,6 +28,7 @@ PARSERS: Mapping[str, ParserName] = {
     "[[rating]]": "rating",
     "[[rating_a,rating_b]]": "scores",
     "json": "json",
+    "A": "logprob",
 }
 """By ``output_format``."""
 DEFAULTS: Mapping[tuple[Type, ParserName | None], str] = {
@@ -36,6 +37,7 @@ DEFAULTS: Mapping[tuple[Type, ParserName | None], str] = {
     ("pairwise", "five_level"): "pair_levels",
     ("pairwise", "scores"): "pair_scores",
     ("pairwise", "json"): "pair_json",
+    ("pairwise", "logprob"): "pair_letter",
     ("single", None): "single",
     ("single", "rating"): "single",
     ("single", "json"): "single_json",
