@@ -25,7 +25,10 @@ class ArenaModel(_Part):
     """Models that no chain of comparisons joins are in different components; 0 holds the anchor, or the most."""
     rating: float | None
     stderr: float | None = None
+    interval: tuple[float, float] | None = None
+    """At ``settings.ci.level``."""
     ci95: tuple[float, float] | None = None
+    """The same where the level is 0.95, else null."""
     unbounded: Literal["above", "below"] | None = None
     """The model never lost against the rest (above) or never won (below): the rating comes from a prior."""
     bound: float | None = None
@@ -177,3 +180,10 @@ class ArenaReport(_Part):
     """Share of pairs of models whose intervals do not overlap."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """How battles became decisions and decisions ratings."""
+
+    @property
+    def level(self) -> float:
+        """Of the intervals."""
+        ci = self.settings.get("ci")
+        level = ci.get("level") if isinstance(ci, dict) else None
+        return float(level) if isinstance(level, int | float) else 0.95

@@ -109,7 +109,7 @@ def _group(models: Sequence[ArenaModel]) -> Group:
 def _axis(models: Sequence[ArenaModel]) -> Axis:
     """Round numbers around all ratings and intervals; a rating that is a prior's does not stretch it."""
     values = [one.rating for one in models if one.rating is not None and one.unbounded is None]
-    values += [end for one in models for end in one.ci95 or ()] or [1000.0]
+    values += [end for one in models for end in one.interval or ()] or [1000.0]
     step = 100.0
     low, high = floor(min(values) / step) * step, ceil(max(values) / step) * step
     high = high if high > low else low + step
@@ -119,7 +119,7 @@ def _axis(models: Sequence[ArenaModel]) -> Axis:
 
 
 def _line(one: ArenaModel, axis: Axis) -> Line:
-    low, high = one.ci95 or (None, None)
+    low, high = one.interval or (None, None)
     if one.unbounded == "below" and one.bound is not None:
         low, high = axis.low, one.bound
     if one.unbounded == "above" and one.bound is not None:

@@ -23,20 +23,20 @@ def arena_tables(report: Report) -> Iterator[RenderableType]:
         joined = [group for group in groups if len(group) > 1]
         alone = [one for group in groups for one in group if len(group) == 1]
         for number, group in enumerate(joined, 1):
-            yield _leaderboard(group, f"group {number}: on a scale of its own" if len(joined) > 1 else "")
+            yield _leaderboard(group, arena.level, f"group {number}: on a scale of its own" if len(joined) > 1 else "")
         if alone:
-            yield _leaderboard(alone, "never compared with any other model")
+            yield _leaderboard(alone, arena.level, "never compared with any other model")
     else:
         yield _scores([row for row in report.results if row.primary])
     if arena.judges:
         yield _judges(arena.judges)
 
 
-def _leaderboard(models: Sequence[ArenaModel], title: str) -> Table:
+def _leaderboard(models: Sequence[ArenaModel], level: float, title: str) -> Table:
     table = _table(title)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("model", overflow="fold")
-    for header in ("rating", "95 % interval"):
+    for header in ("rating", f"{100 * level:g} % interval"):
         table.add_column(header, justify="right", no_wrap=True)
     extra = [name for name in ("rating_style", "win_rate") if any(getattr(one, name) is not None for one in models)]
     for header in (*(name.replace("_", " ") for name in extra), "won", "tied", "lost"):
@@ -58,8 +58,8 @@ def rank_text(one: ArenaModel) -> str:
 
 def range_text(one: ArenaModel) -> str:
     """The interval; of a model that never won or never lost the one side that it has."""
-    if one.ci95 is not None:
-        return f"{one.ci95[0]:.0f} – {one.ci95[1]:.0f}"
+    if one.interval is not None:
+        return f"{one.interval[0]:.0f} – {one.interval[1]:.0f}"
     if one.unbounded == "below":
         return f"below {one.bound:.0f}" if one.bound is not None else "never won"
     if one.unbounded == "above":

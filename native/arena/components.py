@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Component:
-    """Models joined by comparisons, the one that holds the most comparisons first in ``components``."""
+    """Models joined by comparisons."""
 
     members: tuple[int, ...]
     core: tuple[int, ...]
@@ -32,14 +32,19 @@ class Component:
 
 
 def components(rows: Comparisons, anchors: Sequence[int] = ()) -> list[Component]:
-    """Of all models, a model without comparisons alone. The core is the part with an anchor, else the largest."""
+    """Of all models, a model without comparisons alone; first what holds an anchor, then what holds most comparisons.
+    The core is the part with an anchor, else the largest.
+    """
     beats = _beats(rows)
     reach = _closure(beats)
     joined = _closure(beats | beats.T)
     m = len(rows.models)
     weight = np.asarray(np.bincount(rows.a, rows.weight, m) + np.bincount(rows.b, rows.weight, m), np.float64)
     found = [_component(group, reach, weight, set(anchors)) for group in _groups(joined)]
-    return sorted(found, key=lambda part: (-sum(weight[list(part.members)]), part.members))
+    fixed = set(anchors)
+    return sorted(
+        found, key=lambda part: (fixed.isdisjoint(part.members), -sum(weight[list(part.members)]), part.members)
+    )
 
 
 def _beats(rows: Comparisons) -> Bools:

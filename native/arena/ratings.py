@@ -108,7 +108,8 @@ def rate(
     anchor_at = _anchors(rows, anchors if anchors is not None else how.anchor or {})
     parts = components(rows, tuple(anchor_at))
     method = _method(how, len(rows), x)
-    tables = [_part(rows, x, part, anchor_at, how, method) for part in parts]
+    plan = _Plan(how, method, anchor_at)
+    tables = [_part(rows, x, part, plan) for part in parts]
     rated = _merged(rows, parts, tables)
     main = tables[0] if tables else None
     return Ratings(
@@ -121,6 +122,35 @@ def rate(
         nu=main.nu if main else None,
         left_out=left_out,
     )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    how: RatingSpec
+    method: str
+    anchors: dict[int, float]
+
+    @property
+    def to_points(self) -> float:
+        return self.how.scale / math.log(10)
+
+    @property
+    def tail(self) -> float:
+        """Of an interval, to each side."""
+        return (1 - self.how.ci.level) / 2
+
+
+@dataclass(frozen=True)
+class _Core:
+    """The part of a component that the likelihood alone rates."""
+
+    groups: Clusters
+    fitted: Fit
+    scale: Scale
+    shift: float
+    """From θ in points to ratings."""
+    turn: Floats
+    """What takes the anchor's uncertainty out of everybody's."""
 
 
 @dataclass(frozen=True)
@@ -162,21 +192,25 @@ def _method(how: RatingSpec, n: int, x: Floats) -> str:
     return "sandwich" if closed_form_only else how.ci.method
 
 
-def _part(
-    rows: Comparisons, x: Floats, part: Component, anchors: dict[int, float], how: RatingSpec, method: str
-) -> _Part:
-    core = np.array(part.core)
-    groups = clusters(rows, x, core, by_question=how.ci.cluster == "question")
-    fitted = _fitted(groups, how)
-    cov = covariance(fitted, groups) if groups.n > 1 else np.full((len(fitted.parameters),) * 2, np.nan)
-    to_points = how.scale / math.log(10)
-    shift, turn = _anchoring(core, anchors, fitted.theta, to_points)
-    m = len(core)
-    scale = Scale(core, fitted.theta * to_points + shift, turn @ cov[:m, :m] @ turn.T * to_points**2)
-    rating, stderr, interval, reason = _core_table(scale, groups, fitted, turn, to_points, how, method, anchors)
-    found = _Part(scale, rating, stderr, interval, {}, reason, fitted.beta, cov[m:, m:], _nu(fitted))
-    _place_unbounded(found, rows, part, fitted, how, to_points, shift)
+def _part(rows: Comparisons, x: Floats, part: Component, plan: _Plan) -> _Part:
+    core = _core(rows, x, np.array(part.core), plan)
+    m, fitted = len(part.core), core.fitted
+    cov = covariance(fitted, core.groups) if core.groups.n > 1 else np.full((len(fitted.parameters),) * 2, np.nan)
+    found = _Part(core.scale, {}, {}, {}, {}, {}, fitted.beta, cov[m:, m:], _nu(fitted))
+    _rate_core(found, core, plan)
+    if part.unbounded:
+        _place_unbounded(found, rows, part, core, plan)
     return found
+
+
+def _core(rows: Comparisons, x: Floats, members: Integers, plan: _Plan) -> _Core:
+    groups = clusters(rows, x, members, by_question=plan.how.ci.cluster == "question")
+    fitted = _fitted(groups, plan.how)
+    m = len(members)
+    cov = covariance(fitted, groups)[:m, :m] if groups.n > 1 else np.full((m, m), np.nan)
+    shift, turn = _anchoring(members, plan.anchors, fitted.theta, plan.to_points)
+    scale = Scale(members, fitted.theta * plan.to_points + shift, turn @ cov @ turn.T * plan.to_points**2)
+    return _Core(groups, fitted, scale, shift, turn)
 
 
 def _fitted(groups: Clusters, how: RatingSpec) -> Fit:
@@ -216,85 +250,57 @@ def _anchoring(core: Integers, anchors: dict[int, float], theta: Floats, to_poin
     return anchors[own[0]] - float(theta[at]) * to_points, turn
 
 
-def _core_table(
-    scale: Scale,
-    groups: Clusters,
-    fitted: Fit,
-    turn: Floats,
-    to_points: float,
-    how: RatingSpec,
-    method: str,
-    anchors: dict[int, float],
-) -> tuple[dict[int, float | None], dict[int, float | None], dict[int, tuple[float, float] | None], dict[int, str]]:
-    rating: dict[int, float | None] = {}
-    stderr: dict[int, float | None] = {}
-    interval: dict[int, tuple[float, float] | None] = {}
-    reason: dict[int, str] = {}
+def _rate_core(found: _Part, core: _Core, plan: _Plan) -> None:
+    scale = core.scale
     spread = np.sqrt(np.maximum(np.diag(scale.cov), 0))
-    bounds = _bounds(scale, groups, fitted, turn, to_points, how, method, spread)
+    bounds = _bounds(core, spread, plan)
     for at, model in enumerate(map(int, scale.members)):
-        rating[model], stderr[model], interval[model] = float(scale.rating[at]), None, None
+        found.rating[model], found.stderr[model], found.interval[model] = float(scale.rating[at]), None, None
         if len(scale.members) == 1:
-            reason[model] = ALONE
-            continue
-        if model in anchors:
-            stderr[model], interval[model] = 0.0, (anchors[model], anchors[model])
-        elif groups.n < 2:
-            reason[model] = ONE_QUESTION
+            found.reason[model] = ALONE
+        elif model in plan.anchors:
+            found.stderr[model], found.interval[model] = 0.0, (plan.anchors[model], plan.anchors[model])
+        elif core.groups.n < 2:
+            found.reason[model] = ONE_QUESTION
         elif spread[at] < 1e-9:
-            reason[model] = NO_SPREAD
+            found.reason[model] = NO_SPREAD
         else:
-            stderr[model], interval[model] = float(spread[at]), (float(bounds[0][at]), float(bounds[1][at]))
-    return rating, stderr, interval, reason
+            found.stderr[model] = float(spread[at])
+            found.interval[model] = float(bounds[0][at]), float(bounds[1][at])
 
 
-def _bounds(
-    scale: Scale,
-    groups: Clusters,
-    fitted: Fit,
-    turn: Floats,
-    to_points: float,
-    how: RatingSpec,
-    method: str,
-    spread: Floats,
-) -> NDArray[np.float64]:
-    tail = (1 - how.ci.level) / 2
-    if groups.n < 2 or len(scale.members) < 2:
+def _bounds(core: _Core, spread: Floats, plan: _Plan) -> NDArray[np.float64]:
+    scale, fitted = core.scale, core.fitted
+    if core.groups.n < 2 or len(scale.members) < 2:
         return np.full((2, len(scale.members)), np.nan)
-    if method == "sandwich":
-        reach = t_quantile(1 - tail, groups.n - 1) * spread
+    if plan.method == "sandwich":
+        reach = t_quantile(1 - plan.tail, core.groups.n - 1) * spread
         return np.stack([scale.rating - reach, scale.rating + reach])
-    drawn = bootstrap(groups, fitted.theta, how.ci.resamples, how.ci.seed) @ turn.T * to_points
-    moved = drawn + (scale.rating - turn @ fitted.theta * to_points)
-    return np.percentile(moved, [100 * tail, 100 * (1 - tail)], axis=0)
+    drawn = bootstrap(core.groups, fitted.theta, plan.how.ci.resamples, plan.how.ci.seed)
+    moved = (drawn - fitted.theta) @ core.turn.T * plan.to_points + scale.rating
+    return np.percentile(moved, [100 * plan.tail, 100 * (1 - plan.tail)], axis=0)
 
 
 def _nu(fitted: Fit) -> float | None:
     return float(np.exp(fitted.parameters[-1])) if fitted.ties == "davidson" else None
 
 
-def _place_unbounded(
-    found: _Part, rows: Comparisons, part: Component, fitted: Fit, how: RatingSpec, to_points: float, shift: float
-) -> None:
-    free = np.array(sorted(part.unbounded), np.int64)
-    if not len(free):
-        return
-    prior = PRIOR if how.prior == "auto" else float(how.prior)
+def _place_unbounded(found: _Part, rows: Comparisons, part: Component, core: _Core, plan: _Plan) -> None:
+    free, members = np.array(sorted(part.unbounded)), np.array(part.core)
+    prior = PRIOR if plan.how.prior == "auto" else float(plan.how.prior)
     theta = np.zeros(len(rows.models))
-    theta[list(part.core)] = fitted.theta
+    theta[members] = core.fitted.theta
     if prior:
         theta = placed(wins_table(rows), theta, free, prior)
-    core = np.array(part.core)
     for model in map(int, free):
         side = part.unbounded[model]
-        word = "lost" if side == "above" else "won"
-        edge = bound(rows, model, side, theta, core, (1 - how.ci.level) / 2)
-        found.rating[model] = float(theta[model] * to_points + shift) if prior else None
+        edge = bound(rows, model, side, theta, members, plan.tail)
+        found.rating[model] = float(theta[model] * plan.to_points + core.shift) if prior else None
         found.stderr[model] = found.interval[model] = None
-        found.bound[model] = None if edge is None else edge * to_points + shift
-        found.reason[model] = f"never {word} against the rest: no end to that side" + (
-            f"; placed by {prior:g} pseudo-ties for each pair" if prior else "; without a prior there is no rating"
-        )
+        found.bound[model] = None if edge is None else edge * plan.to_points + core.shift
+        how = f"placed by {prior:g} pseudo-ties for each pair" if prior else "without a prior there is no rating"
+        word = "lost" if side == "above" else "won"
+        found.reason[model] = f"never {word} against the rest: no end to that side; {how}"
 
 
 def _merged(rows: Comparisons, parts: Sequence[Component], tables: Sequence[_Part]) -> list[Rated]:

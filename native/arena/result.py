@@ -111,8 +111,10 @@ def _rating_row(
             found.run.dataset, model, metric, None, common, unit="rating", primary=primary, n_errors=lost, reason=reason
         )
     elsewhere = rated.component != 0
+    is_95 = found.run.block.rating.ci.level == 0.95
     place = ("component", "rank", "rank_low", "rank_high", "unbounded", "bound")
     settings = {**common, **{name: getattr(rated, name) for name in place}}
+    settings |= {} if is_95 or elsewhere else {"interval": rated.interval}
     return _row(
         found.run.dataset,
         model,
@@ -122,7 +124,7 @@ def _rating_row(
         unit="rating",
         subset=subset,
         stderr=None if elsewhere else rated.stderr,
-        ci95=None if elsewhere else rated.interval,
+        ci95=rated.interval if is_95 and not elsewhere else None,
         n=rated.n,
         n_errors=lost,
         primary=primary,

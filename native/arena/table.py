@@ -158,6 +158,8 @@ def _warnings(found: Outcome) -> Iterator[str]:
         circle = " beats ".join([*found.cycle.models, found.cycle.models[0]])
         yield f"no order fits: {circle}, each by {found.cycle.margin} or more"
     yield from _biases(found.judges)
+    if found.run.block.rating.ci.method == "bootstrap" and found.ratings.method != "bootstrap":
+        yield "the intervals are those of the closed form: there is no bootstrap with ties: davidson, or order: random"
     if found.style_reason and found.run.block.rating.style:
         yield f"no rating_style: {found.style_reason}"
     elif found.style is not None and found.style.left_out:
@@ -200,7 +202,8 @@ def _model(found: Outcome, rated: Rated) -> ArenaModel:
         component=rated.component,
         rating=rated.rating,
         stderr=rated.stderr,
-        ci95=rated.interval,
+        interval=rated.interval,
+        ci95=rated.interval if found.run.block.rating.ci.level == 0.95 else None,
         unbounded=rated.unbounded,
         bound=rated.bound,
         rank=rated.rank,
