@@ -129,7 +129,8 @@ class BudgetSpec(_Part):
     """Where to stop."""
 
     calls: Annotated[int, Field(ge=1)] | None = None
-    """At most so many calls of judges, over the whole life of the run's folder."""
+    """At most so many calls of judges, those of earlier invocations included; verdicts that were set aside, because
+    what they are about has changed, do not count."""
     usd: Annotated[float, Field(gt=0)] | None = None
     """At most so many US dollars, by the judges' prices and the tokens they report."""
     price: PriceSpec | None = None

@@ -15,6 +15,8 @@ from bridge.errors import OutputError, Problem, SpecError
 from bridge.invocation import clear_about_the_disk, in_a_loop, interruptible
 from bridge.launch import StopSignal
 from bridge.manifest import Manifest, new_manifest, read_manifest
+from bridge.native.arena.battle import read_battles
+from bridge.native.arena.folder import ArenaFolder
 from bridge.progress import Silent, Watcher
 from bridge.report.schema import ErrorKind, Report, ReportError
 from bridge.rundir import RunDir, write_atomic
@@ -93,12 +95,20 @@ def begin(rundir: RunDir, spec: ArenaSpec, argv: Sequence[str]) -> Manifest:
         manifest = new_manifest(spec.name, spec.sha256(), argv)
         write_atomic(rundir.spec, dump_spec(spec))
     else:
-        problems = [*_no_arena(rundir)]
+        problems = [*_no_arena(rundir), *_real_verdicts(rundir, spec)]
         if problems:
             raise SpecError(problems)
         manifest = earlier.model_copy(update={"spec_sha256": spec.sha256()})
     write_atomic(rundir.manifest, manifest.model_dump_json(indent=2))
     return manifest
+
+
+def _real_verdicts(rundir: RunDir, spec: ArenaSpec) -> Iterator[Problem]:
+    """A dry run would set them aside."""
+    battles = ArenaFolder(rundir.root).battles
+    if spec.arena.dry_run and battles.exists() and any(row.judgment is not None for row in read_battles(battles)):
+        message = f"{rundir.root} holds verdicts that judges gave"
+        yield Problem("--dry-run", "", message, "give a folder of its own with --output")
 
 
 def _no_arena(rundir: RunDir) -> Iterator[Problem]:

@@ -320,7 +320,7 @@ def test_an_answer_that_talks_to_the_judge(tmp_path: Path, server: FaultServer) 
 
 
 def test_two_bridges_in_one_folder(tmp_path: Path, server: FaultServer) -> None:
-    server.default = Fault(latency_s=0.3)
+    server.default = Fault(latency_s=0.2)
     spec, run = write_spec(tmp_path, server.base_url, three(tmp_path)), tmp_path / "run"
     first = subprocess.Popen([BRIDGE, "arena", "run", spec, "--output", run, "--quiet"])
     try:
@@ -388,3 +388,28 @@ def test_a_judge_of_one_token(tmp_path: Path) -> None:
     assert {row["parser"] for row in rows} == {"logprob"}
     assert all(row["score_a"] > row["score_b"] for row in rows if row["verdict"] == "a")
     assert ratings(tmp_path / "run")["good"] > ratings(tmp_path / "run")["m/poor:1"]
+
+
+def test_a_dry_run_keeps_its_hands_off_real_verdicts(tmp_path: Path, server: FaultServer) -> None:
+    spec, run = write_spec(tmp_path, server.base_url, three(tmp_path)), tmp_path / "run"
+    assert arena(spec, run).exit_code == 0
+    before = (run / "battles.jsonl").read_bytes()
+    done = arena(spec, run, "--dry-run")
+    assert (done.exit_code, "holds verdicts that judges gave" in done.stderr) == (2, True)
+    assert (run / "battles.jsonl").read_bytes() == before
+
+
+def test_what_the_command_prints(tmp_path: Path, server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    server.default = Fault(status=400)
+    spec = write_spec(tmp_path, server.base_url, three(tmp_path))
+    done = bridge("arena", "run", spec)
+    assert done.exit_code == 5
+    assert "to go on with this run: bridge" in done.stderr
+    assert "--output runs/test-" in done.stderr
+    assert "judge judge: done, 36/36 samples" in done.stderr
+    done = bridge("arena", "run", spec, "--json", "--quiet", "--output", "out")
+    told = json.loads(done.stdout)
+    assert (told["exit_code"], told["status"], told["report"]) == (5, "failed", str(tmp_path / "out" / "report.json"))
+    done = bridge("arena", "run", "nothing.yaml", "--json")
+    assert json.loads(done.stdout)["exit_code"] == done.exit_code == 2
