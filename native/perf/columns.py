@@ -45,6 +45,8 @@ class Columns:
     """Kind of failure → how many."""
     messages: dict[str, str]
     """Kind of failure → what the first of them said."""
+    counted_here: int
+    """Requests whose tokens a tokenizer has counted, since the server did not."""
     cached_tokens: int
     not_done: int
     fresh_tries: int
@@ -109,6 +111,7 @@ def columns(records: Iterable[Record]) -> Columns:
         gap_owner=np.array(owners, dtype=np.int64),
         errors=dict(Counter(one.error or "" for one in failed).most_common()),
         messages={one.error or "": one.message for one in reversed(failed)},
+        counted_here=sum(one.counted_here for one in good),
         cached_tokens=sum(one.cached_tokens or 0 for one in good),
         not_done=sum(not one.done for one in good),
         fresh_tries=sum(one.fresh_try for one in measured),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import orjson
@@ -18,24 +19,34 @@ STALL = "stall"
 DRAIN = "drain"
 
 
-def digest(
-    record: Record, exchange: Exchange, shot: Shot, watch: Watch, start: float, *, exact: bool
-) -> Iterator[Answer]:
-    """Fills the record in; yields now and then, last when it is done.
+@dataclass(frozen=True)
+class Rules:
+    """What the digest of an answer needs to know of the test."""
 
-    ``start`` is the point's beginning on the clock of ``perf_counter``.
-    """
+    start: float
+    """The point's beginning on the clock of ``perf_counter``."""
+    exact: bool = False
+    """Answers shorter than asked for are failures."""
+    count: Callable[[str], int] | None = None
+    """A tokenizer's count, for servers that do not count."""
+
+
+def digest(record: Record, exchange: Exchange, shot: Shot, watch: Watch, rules: Rules) -> Iterator[Answer]:
+    """Fills the record in; yields now and then, last when it is done."""
+    start = rules.start
     times = _arrivals(exchange, watch)
     record.begun, record.sent = exchange.begun - start, (exchange.sent - start if exchange.sent else None)
-    answer = Answer()
+    answer, keep = Answer(), bool(record.session) or rules.count is not None
     if exchange.status == 200:
-        for answer in read_stream(exchange.pieces, times, exchange.read_at, keep_text=bool(record.session)):
+        for answer in read_stream(exchange.pieces, times, exchange.read_at, keep_text=keep):
             yield answer
     _fill(record, answer, start)
+    if record.tokens is None and rules.count is not None and record.events:
+        record.tokens, record.counted_here = rules.count("".join([*answer.reasoning, *answer.text])), True
     for number, events in answer.shared:
         watch.take_shared(events, exchange.read_at[number] - exchange.unseen_since[number])
     watch.events += record.events
-    record.error, record.message = _failure(record, exchange, answer, shot, exact=exact)
+    record.error, record.message = _failure(record, exchange, answer, shot, exact=rules.exact)
     if b"retry-after" in exchange.headers:
         record.retry_after = exchange.headers[b"retry-after"].decode("latin1")[:40]
     yield answer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.native.perf.digest import DRAIN, STALL, digest
+from bridge.native.perf.digest import DRAIN, STALL, Rules, digest
 from bridge.native.perf.prompts import Prompts, Shot
 from bridge.native.perf.record import Record
 from bridge.native.perf.schedule import Planned, Point, schedule
@@ -76,7 +76,6 @@ class Driver:
         self._warm_s = seconds(given.duration) if given.duration else 0.0
         self._most = None if stop.requests is None else max(1, self._mine(stop.requests))
         self._duration = None if stop.duration is None else seconds(stop.duration)
-        self._exact = self.perf.output.exact
 
     def _mine(self, n: int) -> int:
         return n // self.of + (self.share < n % self.of)
@@ -266,7 +265,7 @@ class Driver:
             self._has_ended.set()
             return None
         text: list[str] = []
-        for answer in digest(record, exchange, shot, self.watch, self.start, exact=self._exact):
+        for answer in digest(record, exchange, shot, self.watch, self._rules()):
             text = answer.text
         self._hand_over(record, exchange)
         return "".join(text) if record.good else None
@@ -318,6 +317,9 @@ class Driver:
             self.stop(f"the server is gone: {record.message}")
         self._hand_over(record, None)
 
+    def _rules(self) -> Rules:
+        return Rules(self.start, self.perf.output.exact, self.prompts.count)
+
     def _hand_over(self, record: Record, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.pieces.clear()
@@ -340,7 +342,7 @@ class Driver:
                 await self._has_ended.wait()
             record, exchange, shot = self._waiting[0]
             began = now()
-            for _ in digest(record, exchange, shot, self.watch, self.start, exact=self._exact):
+            for _ in digest(record, exchange, shot, self.watch, self._rules()):
                 if now() - began > DIGEST_SLICE_S:
                     await asyncio.sleep(0)
                     began = now()

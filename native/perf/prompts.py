@@ -6,7 +6,7 @@ import base64
 import random
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ class Prompts:
     model: str
     lengths: Lengths = field(default_factory=Lengths)
     seed: int = 42
+    count: Callable[[str], int] | None = None
+    """Tokens of a text by the tokenizer, where one is named."""
     _pool: list[tuple[bytes, bytes]] = field(default_factory=list)
     _rows: list[tuple[list[Message], int | None]] = field(default_factory=list)
     _images: list[Message] = field(default_factory=list)
@@ -69,6 +71,9 @@ class Prompts:
     def prepare(self) -> None:
         """Everything that takes time. Raises SpecError where a file cannot be used."""
         self._images = _images(self.spec, self.seed)
+        if self.spec.tokenizer is not None and self.count is None:
+            tokenizer = load_tokenizer(Path(self.spec.tokenizer))
+            self.count = lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
         if self.spec.path is not None:
             self._rows = read_prompts(Path(self.spec.path))
             return

@@ -34,7 +34,9 @@ class Record:
     gaps_us: array[int] = field(default_factory=lambda: array("l"))
     prompt_tokens: int | None = None
     tokens: int | None = None
-    """Of the answer; see ``token_source``."""
+    """Of the answer, as the server counts."""
+    counted_here: bool = False
+    """The server did not count: ``tokens`` are a tokenizer's, of the whole text."""
     first_tokens: int | None = None
     cached_tokens: int | None = None
     finish_reason: str | None = None
@@ -80,6 +82,7 @@ class Record:
             "events": self.events,
             "gaps_us": self.gaps_us.tolist(),
             "first_tokens": self.first_tokens,
+            "counted_here": self.counted_here or None,
             "cached_tokens": self.cached_tokens,
             "asked_tokens": self.asked_tokens,
             "kind": self.error,
@@ -128,6 +131,7 @@ def read_line(line: bytes) -> Record:
         prompt_tokens=usage.get("prompt_tokens"),
         tokens=usage.get("completion_tokens"),
         first_tokens=meta.get("first_tokens"),
+        counted_here=meta.get("counted_here", False),
         cached_tokens=meta.get("cached_tokens"),
         finish_reason=raw.get("finish_reason"),
         error=meta.get("kind"),

@@ -41,6 +41,8 @@ class Answer:
     """An error that came as an event, or an event that is no JSON."""
     text: list[str] = field(default_factory=list)
     """The answer's pieces without its reasoning, where they are kept."""
+    reasoning: list[str] = field(default_factory=list)
+    """Those of its reasoning."""
 
 
 def read_stream(
@@ -129,8 +131,9 @@ def _read_choice(answer: Answer, choice: dict[str, Any], at: float, *, keep_text
         answer.times.append(at)
     if output and answer.first_output is None:
         answer.first_output = at
-    if keep_text and isinstance(delta.get("content"), str):
-        answer.text.append(delta["content"])
+    if keep_text:
+        answer.text += [delta["content"]] if isinstance(delta.get("content"), str) else []
+        answer.reasoning += [delta[name] for name in REASONING if isinstance(delta.get(name), str)]
     if choice.get("finish_reason"):
         answer.finish_reason = str(choice["finish_reason"])
 

@@ -171,7 +171,7 @@ def _settings(point: Point, columns: Columns, perf: PerfBlock, lengths_source: s
         "max_tokens": perf.output.max_tokens,
         "exact": perf.output.exact or None,
         "prompt_lengths_by": lengths_source if perf.prompts.kind == "synthetic" else None,
-        "token_source": "server" if len(known) else None,
+        "token_source": ("tokenizer" if columns.counted_here else "server") if len(known) else None,
         "turns": perf.prompts.turns if perf.prompts.turns > 1 else None,
         "shared_prefix": perf.prompts.shared_prefix or None,
         "images": f"{perf.prompts.images.count} of {perf.prompts.images.size}" if perf.prompts.images else None,
