@@ -7,6 +7,7 @@ Nothing here is heavy to import: libraries that a scorer needs are loaded in the
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -40,6 +41,13 @@ class Sample:
     """Place in the text (``<image 1>``) → path, URL or base64; see ``images``."""
     continuations: Sequence[str] = ()
     """Where likelihoods are scored: the answers as they follow the context, one for each of ``choices``."""
+    cluster: str | None = None
+    """What it shares with other samples, whose luck it then shares: ``cluster_of`` the passage they ask about."""
+
+
+def cluster_of(text: str) -> str:
+    """A short name for a passage: the same for the same one, so that comparisons know which samples go together."""
+    return hashlib.sha256(text.strip().encode("utf-8", "replace")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

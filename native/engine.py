@@ -213,7 +213,8 @@ class Engine:
 
     def _write(self, one: OpenDataset, question: Question, result: Record, remarks: dict[str, Any]) -> None:
         record = {**_asked(self._job.model, one.dataset.id, question), **result}
-        record["metadata"] = {"index": question.index, **remarks}
+        cluster = question.sample.cluster if question.sample else None
+        record["metadata"] = {"index": question.index, **({"cluster": cluster} if cluster else {}), **remarks}
         one.writer.write(question.index, question.repeat, record)
         self._ledger.count(one.dataset.id, is_good(record))
 

@@ -11,7 +11,9 @@ figures.
 
 from __future__ import annotations
 
-from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
+from dataclasses import replace
+
+from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, cluster_of, needed
 from bridge.native.prompt import CHOICE_PLAIN, choice_sample
 from bridge.native.scorers.multiple_choice import MultipleChoice
 
@@ -28,7 +30,8 @@ def to_sample(row: Row) -> Sample:
 
 
 def _yes_or_no(asked: str, yes: bool) -> Sample:
-    return choice_sample(f"Answer the question by the passage alone.\n\n{asked}", ["Yes", "No"], 0 if yes else 1)
+    sample = choice_sample(f"Answer the question by the passage alone.\n\n{asked}", ["Yes", "No"], 0 if yes else 1)
+    return replace(sample, cluster=cluster_of(asked.rpartition("\nQuestion:")[0]))
 
 
 BENCHMARK = Benchmark(

@@ -12,17 +12,20 @@ EvalScope asks the same way.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, needed
+from bridge.native.benchmark import Benchmark, Hub, Layout, Row, Sample, cluster_of, needed
 from bridge.native.prompt import CHOICE_REASONED, choice_sample, letter_index
 from bridge.native.scorers.multiple_choice import MultipleChoice
 
 
 def to_sample(row: Row) -> Sample:
     options = list(map(str, needed(row, "options")))
-    question = f"Article:\n{needed(row, 'article')}\n\nQuestion: {needed(row, 'question')}"
+    article = str(needed(row, "article"))
+    question = f"Article:\n{article}\n\nQuestion: {needed(row, 'question')}"
     id_ = str(row["document"]) if "document" in row else None
-    return choice_sample(question, options, letter_index(str(needed(row, "answer")), len(options)), id=id_)
+    sample = choice_sample(question, options, letter_index(str(needed(row, "answer")), len(options)), id=id_)
+    return replace(sample, cluster=cluster_of(article))
 
 
 def rows_of(article: Row) -> Iterator[Row]:
