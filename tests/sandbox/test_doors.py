@@ -1,0 +1,95 @@
+"""The way out of a room: a port of its loopback that leads to a server outside, and to no other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox.room import Door, Limits, Room, command, interpreter
+
+PORT = 18_080
+INSIDE = f"""
+import asyncio, json, socket
+async def echo(n):
+    reader, writer = await asyncio.open_connection("127.0.0.1", {PORT})
+    sent = bytes([n % 251]) * (200_000 if n % 2 else 20)
+    writer.write(sent)
+    writer.write_eof()
+    back = await reader.read()
+    writer.close()
+    return back == sent
+async def main():
+    good = await asyncio.gather(*(echo(n) for n in range(100)))
+    return all(good)
+told = dict(echoed=asyncio.run(main()))
+for name, port in (("other", {PORT} + 1), ("ssh", 22)):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+        told[name] = "open"
+    except OSError:
+        told[name] = "closed"
+try:
+    socket.getaddrinfo("example.org", 80)
+    told["names"] = "open"
+except OSError:
+    told["names"] = "closed"
+print(json.dumps(told))
+"""
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(await reader.read())
+    await writer.drain()
+    writer.close()
+
+
+async def run(room: Room, *argv: str) -> tuple[int | None, str, str]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command(room, argv), stdout=pipe, stderr=pipe, env={"PATH": os.environ["PATH"]}
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode, out.decode(), err.decode()
+
+
+@pytest.mark.parametrize("shows", ["system", "everything"])
+async def test_a_hundred_connections_through_one_door(shows: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="bridge-") as folder:
+        door = Door(Path(folder) / "gateway", PORT)
+        server = await asyncio.start_unix_server(_echo, door.socket)
+        async with server:
+            room = Room(shows, doors=(door,))  # type: ignore[arg-type]
+            code, out, err = await run(room, interpreter(), "-I", "-c", INSIDE)
+    assert code == 0, err
+    assert json.loads(out) == {"echoed": True, "other": "closed", "ssh": "closed", "names": "closed"}
+
+
+async def test_a_server_that_is_gone_is_a_closed_connection(tmp_path: Path) -> None:
+    door = Door(tmp_path / "gone", PORT)
+    ask = f"import socket\ns = socket.create_connection(('127.0.0.1', {PORT}), timeout=5)\nassert s.recv(1) == b''"
+    code, _, err = await run(Room("system", doors=(door,)), interpreter(), "-I", "-c", ask)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(
+    ("limits", "script", "said"),
+    [
+        (Limits(memory_bytes=300 << 20), "x = bytearray(1 << 30)", "MemoryError"),
+        (Limits(file_bytes=1000), "with open('/tmp/x', 'wb') as file:\n    file.write(b'x' * 2000)", "File too large"),
+        (Limits(open_files=20), "files = [open('/dev/null') for _ in range(30)]", "Too many open files"),
+        (Limits(cpu_s=1), "while True: pass", ""),
+    ],
+)
+async def test_limits_of_a_room(limits: Limits, script: str, said: str) -> None:
+    code, _, err = await run(Room("system", limits=limits), interpreter(), "-I", "-c", script)
+    assert code != 0 and said in err
+
+
+async def test_what_cannot_be_started_says_so() -> None:
+    code, _, err = await run(Room("system"), "/no/such/program")
+    assert code == 127 and "cannot start /no/such/program: No such file or directory" in err
