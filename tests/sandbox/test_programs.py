@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bridge.sandbox import programs as module
 from bridge.sandbox.programs import Allowed, Program, Programs, SandboxBroken
+from bridge.watchdog import descendants
 
 GOOD = Program("def one():\n    return 1\n", "assert one() == 1\n")
 
@@ -84,3 +88,27 @@ def test_modules_work_as_they_do_in_a_file() -> None:
     with Programs() as programs:
         ran = programs.run(Program(source, tests))
         assert ran.passed, ran.reason
+
+
+STARTS = """
+from bridge.sandbox.programs import Allowed, Program, Programs
+with Programs(Allowed(cpu_s=60, wall_s=120)) as programs:
+    programs.warm_up()
+    print(programs._server.pid, flush=True)
+    programs.run(Program("import os\\nos.fork()\\nwhile True: pass  # outlives", ""))
+"""
+
+
+def test_nothing_outlives_whoever_started_it() -> None:
+    """As when bridge, or a process of its scorers, is killed in the middle of a program."""
+    with subprocess.Popen([sys.executable, "-c", STARTS], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        server = int(starter.stdout.readline())
+        until = time.monotonic() + 20
+        while len(below := descendants(server)) < 4 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(below) >= 4
+        starter.kill()
+    while any(Path(f"/proc/{pid}").exists() for pid in (server, *below)) and time.monotonic() < until + 20:
+        time.sleep(0.05)
+    assert [pid for pid in (server, *below) if Path(f"/proc/{pid}").exists()] == []
