@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +18,8 @@ from bridge.native.arena.prompts import Prompt, Type, choose, load
 from bridge.native.arena.questions import Question, read_questions, with_references
 from bridge.native.arena.verdicts import PARSERS_OF
 from bridge.serve import check as check_model
-from bridge.spec import GenerationSpec, expanded
+from bridge.serve.weights import files_of
+from bridge.spec import DeploySpec, GenerationSpec, expanded
 
 ANSWER_TOKENS = 1024
 VERDICT_TOKENS = 2048
@@ -39,7 +42,7 @@ class Setup:
         return [model.name for model in self.spec.models]
 
     def contestant(self, model: ContestantSpec) -> Contestant:
-        source = model.model_dump_json(include={"endpoint": {"base_url"}, "deploy": True})
+        source = model.model_dump_json(include={"endpoint": {"base_url"}, "deploy": True}) + _weights(model.deploy)
         request = request_of(self.spec.generation_of(model), ANSWER_TOKENS)
         return Contestant(model.name, self.spec.questions_name, request, source)
 
@@ -49,10 +52,21 @@ class Setup:
         request = request_of(judge.generation or GenerationSpec(), VERDICT_TOKENS)
         return Judge(judge.name, request, Price(price.input, price.output) if price else None)
 
+    def asked_how(self, judge: ArenaJudgeSpec) -> str:
+        """What a judge's words depend on besides the question: where it is, its weights, its request."""
+        where = judge.model_dump_json(include={"name": True, "endpoint": {"base_url"}, "deploy": True})
+        what = [where, self.judge(judge).request, _weights(judge.deploy)]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
     @property
     def asked_judges(self) -> list[ArenaJudgeSpec]:
         """Those that are models."""
         return [judge for judge in self.spec.all_judges if not judge.human]
+
+
+def _weights(deploy: DeploySpec | None) -> str:
+    """The files of the weights as they are now."""
+    return json.dumps(files_of([expanded(path) for path in (deploy.path, *deploy.adapters)])) if deploy else ""
 
 
 def request_of(generation: GenerationSpec, max_tokens: int) -> dict[str, Any]:

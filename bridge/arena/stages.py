@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,11 +26,8 @@ from bridge.progress import JobProgress, Watcher
 from bridge.report.schema import ErrorKind, ReportError
 from bridge.rundir import RunDir, write_atomic
 from bridge.spec_file import dump_spec
-from bridge.spec_file.arena import recorded_arena_spec
 
 TOLD_EVERY_S = 0.25
-_NOT_HOW = {"probe", "api_key_env"}
-"""Fields of an endpoint that change nothing in what a judge says."""
 
 
 @dataclass
@@ -141,18 +139,19 @@ class Stages:
             what = f"{len(standing.stale)} verdicts no longer count: what they are about has changed"
             self.watcher.note(f"{what} ({self.folder.stale})")
         write_questions(self.folder.questions, self.setup.questions)
+        how = {judge.name: self.setup.asked_how(judge) for judge in self.setup.asked_judges}
+        write_atomic(self.folder.judges, json.dumps(how, indent=1))
         write_atomic(self.rundir.spec, dump_spec(self.spec))
         return standing.kept
 
     def _same_judges(self) -> set[str]:
         """Judges that are asked as they were when the rows were made."""
+        now = {judge.name: self.setup.asked_how(judge) for judge in self.setup.asked_judges}
         try:
-            before = {judge.name: _asked_how(self.spec, judge.name) for judge in self.spec.all_judges}
-            recorded = recorded_arena_spec(self.rundir.spec)
-        except BridgeError:
-            return {judge.name for judge in self.spec.all_judges}
-        names = {judge.name for judge in recorded.all_judges}
-        return {name for name, how in before.items() if name not in names or how == _asked_how(recorded, name)}
+            before = json.loads(self.folder.judges.read_bytes())
+        except (OSError, ValueError):
+            before = {}
+        return {name for name, how in now.items() if before.get(name, how) == how}
 
     def _settled(self, batch: Sequence[Call], shown: Shown) -> list[Battle]:
         """Rows of the calls that nobody need be asked for."""
@@ -277,8 +276,3 @@ def _failed_row(call: Call, shown: Shown, reason: str) -> Battle:
     row = blank(call, shown)
     row.error = BattleError("failed", f"not asked: {reason}")
     return row
-
-
-def _asked_how(spec: ArenaSpec, name: str) -> str:
-    judge = next(judge for judge in spec.all_judges if judge.name == name)
-    return judge.model_dump_json(exclude={"price": True, "votes_per_battle": True, "endpoint": _NOT_HOW})

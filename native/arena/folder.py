@@ -2,6 +2,7 @@
 
 questions.jsonl          what was asked, as it was read
 answers/<model>.jsonl    a sample record for each question and turn
+judges.json              by judge, the hash of how it was asked
 battles.jsonl            a row per call of a judge, appended as it comes
 battles.stale.jsonl      rows that no longer count: the answer, the question or the judge has changed since
 votes/<name>.jsonl       people's battles, a file for each of them
@@ -44,6 +45,10 @@ class ArenaFolder:
     @property
     def decisions(self) -> Path:
         return self.root / "decisions.jsonl"
+
+    @property
+    def judges(self) -> Path:
+        return self.root / "judges.json"
 
     @property
     def votes(self) -> Path:

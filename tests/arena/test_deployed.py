@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ def test_two_deployments(tmp_path: Path, swift: Path, server: FaultServer) -> No
     assert [start["folder"] for start in starts(swift)] == ["tuned", "base"]
     assert arena(spec, run).exit_code == 0
     assert len(starts(swift)) == 2, "nothing is served where nothing is asked"
+    (tmp_path / "base" / "knows.json").write_text("50", encoding="utf-8")
+    os.utime(make_base(tmp_path / "base") / "model.safetensors", (1, 1))
+    assert arena(spec, run).exit_code == 0
+    assert [start["folder"] for start in starts(swift)] == ["tuned", "base", "base"], "other weights, other answers"
+    assert ratings(run)["tuned"] == ratings(run)["base"]
     assert all(one["engine"].startswith("swift ") for one in report_of(run)["models"])
 
 
