@@ -14,13 +14,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]
+"""Most tests wait for processes; a file's tests stay together, since they share servers."""
+
 CHECKS = {
     "ruff": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
     "imports": ["lint-imports"],
-    "tests": ["pytest"],
-    "tests in the frameworks' environments": ["pytest", "-m", "env"],
+    "tests": ["pytest", *SIDE_BY_SIDE],
+    "tests in the frameworks' environments": ["pytest", *SIDE_BY_SIDE, "-m", "env"],
 }
 QUICK = [name for name, argv in CHECKS.items() if argv[-1] != "env"]
 
