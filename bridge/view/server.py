@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 MOST_SIDES = 12
 MAX_QUERY = 400
 """Characters of a text that is searched for."""
+HEAVY = (
+    "pydantic",
+    "bridge.report.schema",
+    "bridge.report.html",
+    "bridge.view.sample_pages",
+    "bridge.view.compare_pages",
+)
+BREATH_S = 0.02
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path d="M2 24h28M5 24v-6a11 11 0 0 1 22 0v6M11 24v-9'
     'M16 24V9M21 24v-9" fill="none" stroke="#2f5d9e" stroke-width="2.4"/></svg>'
@@ -107,7 +116,7 @@ class Server:
 
         page = runs_page(self.library, visit, _text(request))
         if self._warming is None:
-            self._warming = asyncio.create_task(asyncio.to_thread(_warm, visit.language))
+            self._warming = asyncio.create_task(_warm(visit.language))
         return page
 
     async def run(self, request: web.Request, visit: Visit) -> str:
@@ -282,19 +291,21 @@ class Server:
 
     async def _cleanup(self, _app: web.Application) -> None:
         if self._warming is not None:
-            await self._warming
+            self._warming.cancel()
+            await asyncio.wait([self._warming])
         await self.work.stop()
 
 
-def _warm(language: str) -> None:
-    """Loads, while somebody looks at the first page, what the others need."""
-    from bridge.report.sections import all_sections
-    from bridge.view import compare_pages, sample_pages  # noqa: F401
+async def _warm(language: str) -> None:
+    """Loads, while somebody looks at the first page, what the others need: piece by piece, so that none has to wait."""
     from bridge.view.rendering import view_environment
 
-    all_sections()
+    for module in HEAVY:
+        await asyncio.sleep(BREATH_S)
+        import_module(module)
     environment = view_environment(language)
     for name in environment.list_templates(filter_func=lambda name: name.endswith(".html")):
+        await asyncio.sleep(BREATH_S)
         environment.get_template(name)
 
 
