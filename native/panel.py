@@ -131,7 +131,7 @@ def _sound(replies: Sequence[_Reply | BaseException]) -> list[_Reply]:
 
 def _once_more(reply: str, why: str) -> list[Message]:
     return [
-        {"role": "assistant", "content": reply[:_SHOWN_BACK]},
+        {"role": "assistant", "content": reply[:_SHOWN_BACK] or "(nothing)"},
         {"role": "user", "content": f"This cannot be used: {why}. Give your verdict again, in the form asked for."},
     ]
 
