@@ -13,6 +13,7 @@ from bridge.report.schema import Report, ResultRow
 from bridge.rundir import RunDir
 from bridge.seal import SEAL, Seal, files_of, read_seal, sealed
 from bridge.spec_file import recorded_spec
+from bridge.spec_file.perf import is_perf_spec, recorded_perf_spec
 from bridge.verify.schema import Finding, Verification
 from bridge.verify.store import damage
 
@@ -50,7 +51,8 @@ def verify(root: Path) -> Verification:
 
 def _spec(rundir: RunDir, manifest: Manifest) -> Iterator[Finding]:
     try:
-        sha256 = recorded_spec(rundir.spec).sha256()
+        perf = is_perf_spec(rundir.spec)
+        sha256 = (recorded_perf_spec if perf else recorded_spec)(rundir.spec).sha256()
     except (OutputError, SpecError, OSError) as error:
         yield _wrong("spec.yaml", f"cannot be read: {str(error).splitlines()[0]}")
         return

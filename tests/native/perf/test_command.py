@@ -88,6 +88,11 @@ def test_the_page_shows_it(swept: tuple[Path, int]) -> None:
     assert not re.search(r"\sstyle=|NaN|nan ", page.partition('<section id="perf">')[2].partition("</section>")[0])
 
 
+def test_the_folder_is_whole(swept: tuple[Path, int]) -> None:
+    done = bridge("verify", swept[0])
+    assert done.exit_code == 0, done.stdout
+
+
 def test_the_report_can_be_made_again(swept: tuple[Path, int]) -> None:
     before = report_of(swept[0])
     assert bridge("report", swept[0]).exit_code == before.exit_code
