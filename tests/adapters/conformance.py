@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bridge.backend import Backend, Endpoint, Feature, Job, Level, Outcome, Task, features_used
+from bridge.confine import confinement
 from bridge.errors import SpecError, Unsupported
 from bridge.plan import make_plan
 from bridge.registry import backend, backend_names
@@ -218,6 +219,12 @@ def test_a_field_changes_the_job_or_is_refused(subject: Backend, case: Case, dat
         assert level is Level.PARTIAL, problems
         return
     plain = make_task(make_spec(subject, case, data))
+    if feature is Feature.SANDBOX:
+        # The pipeline puts a job into its room; what the job does there is the same.
+        outside = [confinement(job, plain) for job in subject.translate(plain, ENDPOINT) if job.runs == "nothing"]
+        assert set(outside) == {""}
+        assert all(confinement(job, task) for job in subject.translate(task, ENDPOINT))
+        return
     assert told(subject.translate(task, ENDPOINT)) != told(subject.translate(plain, ENDPOINT))
 
 
@@ -231,6 +238,8 @@ def spec_with(subject: Backend, case: Case, data: Path, feature: Feature) -> Tas
         return make_spec(subject, case, data, judge={**judge, "generation": {"max_tokens": 7}})
     if feature is Feature.OPTIONS:
         return make_spec(subject, case, data, options={subject.name: dict(case.options)})
+    if feature is Feature.SANDBOX:
+        return make_spec(subject, case, data, sandbox=True)
     if feature is Feature.LOCAL:
         return make_spec(subject, case, data, model={"name": "tiny", "local": {"path": "/nowhere"}})
     settings = {} if feature is Feature.PATH else SETTINGS[feature]
