@@ -46,7 +46,24 @@ class Votes:
         """These rows, by a mask or by number; itself where the mask leaves nothing out."""
         if rows.dtype == np.bool_ and rows.all():
             return self
-        return Votes(self.names, {name: values[rows] for name, values in self.columns.items()})
+        return Votes(self.names, {name: _picked(values, rows) for name, values in self.columns.items()})
+
+
+def _slim(values: Column) -> Column:
+    """A column of one and the same value, which most are, in the memory of one value."""
+    if len(values) < 2:
+        return values
+    same = values == values[0]
+    if values.dtype.kind == "f":
+        same |= np.isnan(values) & np.isnan(values[0])
+    return np.broadcast_to(values[:1].copy(), values.shape) if same.all() else values
+
+
+def _picked(values: Column, rows: Column) -> Column:
+    if values.strides != (0,):
+        return np.asarray(values[rows])
+    n = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
+    return np.broadcast_to(values[:1], (n,)) if n else values[:0]
 
 
 CODED = {
@@ -142,7 +159,7 @@ class _Collector:
 
     def votes(self) -> Votes:
         parts = self.parts or [self._columns([])]
-        columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        columns = {name: _slim(np.concatenate([part.pop(name) for part in parts])) for name in list(parts[0])}
         return Votes({name: tuple(table) for name, table in self.known.items()}, columns)
 
 
@@ -255,5 +272,5 @@ def joined(parts: Sequence[Votes]) -> Votes:
             # One more at the end, so that -1 (none) stays what it is.
             own[column] = np.array([*numbers, NONE], np.int32)[own[column]]
         renumbered.append(own)
-    columns = {name: np.concatenate([own.pop(name) for own in renumbered]) for name in list(renumbered[0])}
+    columns = {name: _slim(np.concatenate([own.pop(name) for own in renumbered])) for name in list(renumbered[0])}
     return Votes({name: tuple(table) for name, table in known.items()}, columns)

@@ -5,7 +5,6 @@ Figures are printed; only what is wrong fails.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -86,6 +85,8 @@ def test_beside_evalica() -> None:
 
 
 RATE = """
+import os
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command line does
 import resource, sys, time
 from pathlib import Path
 from bridge.arena_spec import ArenaBlock
@@ -95,8 +96,11 @@ rating = {"ci": {"method": "bootstrap", "resamples": 1000}}
 run = RatingRun("b", "b", ArenaBlock(mode="pairwise-all", order="as_given", rating=rating))
 started = time.perf_counter()
 found = rate_folder(Path(sys.argv[1]), run)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(f"{len(found.rows)} rows, {time.perf_counter() - started:.1f} s, peak {peak:.0f} MiB")
+took = time.perf_counter() - started
+own, child = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+cpu = own.ru_utime + own.ru_stime + child.ru_utime + child.ru_stime
+peak = (own.ru_maxrss + child.ru_maxrss) / 1024
+print(f"{len(found.rows)} rows, {took:.1f} s ({cpu:.1f} s of CPU in all), peak {peak:.0f} MiB in two processes")
 """
 
 
@@ -123,7 +127,6 @@ def test_from_the_file_of_battles_to_rows(tmp_path: Path, m: int) -> None:
             file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
     done = subprocess.run([sys.executable, "-c", RATE, str(tmp_path)], capture_output=True, text=True, check=True)
     print(f"\n{m} models, {(tmp_path / 'battles.jsonl').stat().st_size / 1e6:.0f} MB of battles: {done.stdout.strip()}")
-    print(f"  (all processes so far: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MiB at most)")
 
 
 def test_rate_of_a_thousand_battles_from_the_shell(tmp_path: Path) -> None:
