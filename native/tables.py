@@ -102,6 +102,8 @@ class MadeTable:
 
     def count(self, most: int | None) -> int | None:
         return None
+
+
 def table_of(source: Source, layout: Layout) -> FileTable | DocumentsTable:
     """The rows of a file, or of the documents of a folder or tar."""
     return DocumentsTable(source, layout) if source.members else file_table(source, layout)
