@@ -303,6 +303,12 @@ async def _warm(language: str) -> None:
     for module in HEAVY:
         await asyncio.sleep(BREATH_S)
         import_module(module)
+    from bridge.report import schema, sections
+
+    schema.Report.model_rebuild()
+    for place in sections.PLACES:
+        await asyncio.sleep(BREATH_S)
+        import_module(place.partition(":")[0])
     environment = view_environment(language)
     for name in environment.list_templates(filter_func=lambda name: name.endswith(".html")):
         await asyncio.sleep(BREATH_S)
