@@ -16,7 +16,7 @@ from bridge.errors import OutputError
 from bridge.native.backend import NAME, NativeBackend, num_fewshot_of, scoring_of, settings_of
 from bridge.native.benchmark import Benchmark
 from bridge.native.job import samples_file
-from bridge.native.judge_jobs import grading_of, judge_settings
+from bridge.native.judge_jobs import grading_of, judge_settings, judging_of
 from bridge.native.progress import DatasetState, read_state
 from bridge.native.records import Failure, Record, SampleIndex
 from bridge.native.repeats import Repeats
@@ -94,7 +94,8 @@ def collect_dataset(
     counts = _Counts()
     reason = why or _last_words(outcome) or "the job has not run"
     template = _template(outcome, task, dataset, mark, path)
-    summary = mark.summary and mark.summary()
+    # What a judge says of an answer is not what the benchmark's own scorer would have read out of it.
+    summary = mark.summary and judging_of(dataset, mark) is None and mark.summary()
     gathered = Wholes(summary, repeats, mark.categories) if summary else Repeats(repeats)
     metrics = grading_of(task, dataset, mark).metrics
     rows = aggregate(

@@ -206,6 +206,15 @@ def test_a_definition_may_say_that_it_is_judged(servers, spec, tmp_path: Path) -
     assert judge.server.prompts[0].startswith("A poem on rain 1: Drip. Give your reason")
 
 
+def test_a_benchmark_that_is_judged_has_the_judges_metrics_only(servers, spec, tmp_path: Path) -> None:
+    row = {"key": 1, "prompt": "Talk 1.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
+    (tmp_path / "input_data.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    asked, judge = servers(answer=lambda prompt: "Well."), servers(answer=lambda prompt: "[[4]]", model="judge")
+    datasets = [{"name": "ifeval", "path": ".", "judging": {"method": "rating", "verdict": "brackets"}}]
+    values = {m: r["value"] for m, r in overall(run(spec(asked, judge, judging={}, datasets=datasets))).items()}
+    assert values == {"rating": 4.0}
+
+
 def test_pairs_with_the_reference_are_asked_in_both_orders(servers, spec) -> None:
     asked = servers(answer=model)
     judge = servers(answer=lambda prompt: '{"verdict": "A"}', model="judge")
