@@ -57,7 +57,8 @@ def make_answers(folder: Path, model: str, qualities: Sequence[Any], turns: int 
 
 def write_spec(folder: Path, judge_url: str, models: Mapping[str, Any], **fields: Any) -> Path:
     """``models``: name → answer file, or URL. ``arena``: fields of the block, beside mode pairwise-all."""
-    arena = {"mode": "pairwise-all", **fields.pop("arena", {})}
+    # Few resamples: what the intervals are worth is tested elsewhere.
+    arena = {"mode": "pairwise-all", "rating": {"ci": {"resamples": 50}}, **fields.pop("arena", {})}
     spec = {
         "name": "test",
         "models": [

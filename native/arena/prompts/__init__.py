@@ -196,7 +196,7 @@ def _yaml_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     import yaml
 
     try:
-        rows = yaml.safe_load(path.read_bytes())
+        rows = yaml.load(path.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except OSError as error:
         raise SpecError([Problem("", "arena.verdict.prompt", f"{path}: {error.strerror}")]) from None
     except yaml.YAMLError as error:
