@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command import bridge
 from fakes import HOSTILE, make_record, make_report, make_row
 from runs import write
 from view_runs import two_real_runs
@@ -243,4 +244,27 @@ def test_without_scripts_everything_can_be_reached(chromium: Any, address: str) 
     visit.page.select_option("select[name=state]", "wrong")
     visit.page.click("button.act")
     assert "state=wrong" in visit.page.url and visit.count("tr.sample.right") == 0
+    visit.end()
+
+
+def test_the_comparison_as_one_file(chromium: Any, address: str, tmp_path: Path) -> None:
+    runs = two_real_runs(tmp_path, 12)
+    done = bridge("compare", runs / "base", runs / "sft", "--html", tmp_path / "compare.html")
+    assert done.exit_code == 0, done.stderr
+    visit = Visit(chromium, (tmp_path / "compare.html").as_uri())
+    assert "What differs in the settings" in visit.text(".changes") and visit.count("table.compare svg") > 2
+    visit.page.click("summary:has-text('Won')")
+    assert "What is" not in visit.text(".flips") and "ANSWER" in visit.text(".flips")
+    visit.end()
+
+
+def test_the_files_of_all_runs_without_a_server(chromium: Any, address: str, tmp_path: Path) -> None:
+    runs = two_real_runs(tmp_path, 12)
+    assert bridge("view", runs, "--static", tmp_path / "site").exit_code == 0
+    visit = Visit(chromium, (tmp_path / "site" / "index.html").as_uri())
+    visit.page.click("a.open >> nth=0")
+    visit.until("document.querySelectorAll('#rows .row').length > 5")
+    visit.page.click("a.brand")
+    visit.page.click("a:has-text('the runs compared')")
+    assert "sft against base" in visit.text("h1")
     visit.end()
