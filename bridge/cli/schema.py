@@ -14,6 +14,7 @@ from bridge.cli.ending import ended
 class Of(StrEnum):
     SPEC = "spec"
     ARENA = "arena"
+    PERF = "perf"
     REPORT = "report"
     COMPARISON = "comparison"
     GATE = "gate"
@@ -35,6 +36,10 @@ def _schema(of: Of) -> dict[str, Any]:
         from bridge.arena_spec import ArenaSpec
 
         return {"$schema": DIALECT, **ArenaSpec.model_json_schema(mode="validation")}
+    if of is Of.PERF:
+        from bridge.perf_spec import PerfSpec
+
+        return {"$schema": DIALECT, **PerfSpec.model_json_schema(mode="validation")}
     if of is Of.REPORT:
         return report_schema()
     if of is Of.COMPARISON:

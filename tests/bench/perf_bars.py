@@ -203,12 +203,15 @@ def _children_cpu() -> float:
 
 
 BLOCKS = """
-import json, sys
-sys.path[:0] = [sys.argv[1]]
-from native.perf.test_watch import measure
+import importlib.util, json, sys
+tests = sys.argv[1]
+sys.path[:0] = [tests]
+spec = importlib.util.spec_from_file_location("blocks", tests + "/native/perf/test_watch.py")
+blocks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(blocks)
 from bridge.native.perf.share import be_quick
 be_quick()
-print(json.dumps([measure(float(sys.argv[2]))["verdict"] for _ in range(int(sys.argv[3]))]))
+print(json.dumps([blocks.measure(float(sys.argv[2]))["verdict"] for _ in range(int(sys.argv[3]))]))
 """
 
 
