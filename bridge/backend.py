@@ -5,7 +5,7 @@ A backend never starts a process and never talks to a model: ``launch`` writes a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -260,6 +260,8 @@ class Preview:
     target: Any
     problem: str = ""
     """Why it cannot be asked; then there is no request."""
+    to_judge: tuple[Sequence[Mapping[str, Any]], ...] = ()
+    """The messages that each judge would get, with a stand-in for the answer; one for each order."""
 
 
 @runtime_checkable

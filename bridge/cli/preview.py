@@ -80,4 +80,7 @@ def _lines(shown: Preview) -> list[str]:
         content = message["content"]
         lines += [f"--- {message['role']}", content if isinstance(content, str) else _parts(content)]
     told = json.dumps(settings, ensure_ascii=False)
-    return [*lines, f"--- settings: {told}", f"--- target: {shown.target}", ""]
+    lines += [f"--- settings: {told}", f"--- target: {shown.target}"]
+    for messages in shown.to_judge:
+        lines += [f"--- judge, {message['role']}\n{message['content']}" for message in messages]
+    return [*lines, ""]

@@ -215,6 +215,19 @@ def test_a_benchmark_that_is_judged_has_the_judges_metrics_only(servers, spec, t
     assert values == {"rating": 4.0}
 
 
+def test_a_preview_shows_what_a_judge_would_be_asked(servers, spec) -> None:
+    asked, judge = servers(answer=model), servers(answer=grade, model="judge")
+    path = spec(asked, judge, judging={"method": "pairwise", "system": "Be fair."})
+    done = bridge("preview", "general_qa", "--spec", path, "--n", "1")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.count("--- judge, system\nBe fair.\n--- judge, user\nWhich of two answers") == 2, "both orders"
+    assert "ANSWER B\n(the model's answer)\n" in done.stdout
+    assert (asked.server.journal, judge.server.journal) == ([], [])
+    path = spec(asked, judge, judging={"method": "rating", "prompt": "{response} {colour}"})
+    done = bridge("preview", "general_qa", "--spec", path)
+    assert (done.exit_code, "names 'colour'; there are: question, target" in done.stderr) == (2, True)
+
+
 def test_pairs_with_the_reference_are_asked_in_both_orders(servers, spec) -> None:
     asked = servers(answer=model)
     judge = servers(answer=lambda prompt: '{"verdict": "A"}', model="judge")
