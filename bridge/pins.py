@@ -161,10 +161,14 @@ def _datasets(plan: Plan) -> Iterator[tuple[str, PinnedFiles]]:
 
 def _weights(models: Iterable[ModelSpec]) -> Iterator[tuple[str, PinnedFiles]]:
     for model in models:
-        if model.deploy is None:
-            continue
-        folders = {model.name: model.deploy.path}
-        folders |= {f"{model.name}:adapters[{at}]": path for at, path in enumerate(model.deploy.adapters)}
-        for name, folder in folders.items():
+        for name, folder in _folders(model):
             if (path := Path(expanded(folder))).is_dir():
                 yield name, pinned(path)
+
+
+def _folders(model: ModelSpec) -> Iterator[tuple[str, str]]:
+    if model.local is not None and model.local.path is not None:
+        yield model.name, model.local.path
+    if model.deploy is not None:
+        yield model.name, model.deploy.path
+        yield from ((f"{model.name}:adapters[{at}]", path) for at, path in enumerate(model.deploy.adapters))

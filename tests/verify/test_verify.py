@@ -203,3 +203,13 @@ def test_the_same_run_twice_gives_the_same_report_up_to_times(made: Path, tmp_pa
 def timeless(root: Path) -> list[dict[str, object]]:
     lines = next(root.glob("samples/native/*.jsonl")).read_text().splitlines()
     return [{**json.loads(line), "latency_s": None} for line in lines]
+
+
+def test_the_weights_of_a_local_model_are_pinned(tmp_path: Path) -> None:
+    from bridge.pins import _weights
+    from bridge.spec import ModelSpec
+
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    local = ModelSpec.model_validate({"name": "mine", "local": {"path": str(tmp_path)}})
+    own = ModelSpec.model_validate({"name": "kit", "local": {"name": "SmolVLM"}})
+    assert [name for name, _ in _weights([local, own])] == ["mine"]
