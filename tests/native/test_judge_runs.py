@@ -215,6 +215,19 @@ def test_a_benchmark_that_is_judged_has_the_judges_metrics_only(servers, spec, t
     assert values == {"rating": 4.0}
 
 
+def test_a_judges_key_goes_to_the_judge_alone_and_to_no_file(servers, spec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUDGE_KEY", "sk-judges-very-own")
+    asked, judge = servers(answer=model), servers(answer=grade, model="judge")
+    there = {"endpoint": {"base_url": judge.server.base_url, "api_key_env": "JUDGE_KEY"}}
+    path = spec(asked, judge, judging={"method": "correctness"}, judge=there, limit=2)
+    run(path)
+    assert {one.headers["Authorization"] for one in judge.server.journal} == {"Bearer sk-judges-very-own"}
+    assert not any("sk-judges" in str(one.headers) for one in asked.server.journal)
+    files = [one for one in (path.parent / "run").rglob("*") if one.is_file()]
+    assert len(files) > 5
+    assert not [one for one in files if b"sk-judges" in one.read_bytes()]
+
+
 def test_a_preview_shows_what_a_judge_would_be_asked(servers, spec) -> None:
     asked, judge = servers(answer=model), servers(answer=grade, model="judge")
     path = spec(asked, judge, judging={"method": "pairwise", "system": "Be fair."})
