@@ -90,6 +90,9 @@ def _read(job: Job, spec: TaskSpec, python: Path) -> Iterator[Path]:
     yield from (Path(part).absolute() for part in job.argv if os.sep in part)
     if spec.data is not None:
         yield Path(expanded(spec.data)).absolute()
+    for value in spec.options.get(job.backend, {}).values():
+        if isinstance(value, str) and os.sep in value:
+            yield Path(value).absolute()
     for dataset in spec.datasets:
         if (path := spec.path_of(dataset)) is not None:
             yield path.absolute()

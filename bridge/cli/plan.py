@@ -39,19 +39,22 @@ def command(
         plan = prepare(source.spec, unsafe=unsafe)
         jobs = list(_jobs(plan))
     if as_json:
-        print(json.dumps({"jobs": [{"model": name, **_as_json(job)} for name, job in jobs]}, indent=2))
+        print(json.dumps({"jobs": [{"model": name, **_as_json(job, sandbox)} for name, job, sandbox in jobs]}, indent=2))
         return
-    for name, job in jobs:
-        print("\n".join(_lines(name, job, files)))
+    for name, job, sandbox in jobs:
+        print("\n".join(_lines(name, job, sandbox, files)))
 
 
-def _jobs(plan: Plan) -> Iterator[tuple[str, Job]]:
+def _jobs(plan: Plan) -> Iterator[tuple[str, Job, str]]:
+    """Model, job, and what the job runs in."""
+    from bridge.confine import confinement
+
     for planned in plan.tasks:
         for job in planned.jobs():
-            yield planned.task.model.name, job
+            yield planned.task.model.name, job, confinement(job, planned.task)
 
 
-def _as_json(job: Job) -> dict[str, Any]:
+def _as_json(job: Job, sandbox: str) -> dict[str, Any]:
     return {
         "job": job.id,
         "backend": job.backend,
@@ -62,14 +65,18 @@ def _as_json(job: Job) -> dict[str, Any]:
         "env": dict(job.env),
         "pass_env": list(job.pass_env),
         "timeout_s": job.timeout_s,
+        "runs": job.runs,
+        "sandbox": sandbox,
         "files": dict(job.files),
     }
 
 
-def _lines(model: str, job: Job, contents: bool) -> Iterator[str]:
+def _lines(model: str, job: Job, sandbox: str, contents: bool) -> Iterator[str]:
     yield f"{job.id}: {model} through {job.backend} {job.env_spec.version}".rstrip()
     yield f"  datasets  {' '.join(job.datasets)}"
     yield f"  command   {shlex.join(job.argv)}"
+    if sandbox:
+        yield f"  sandbox   {sandbox}{f', for {job.runs} that is run as code' if job.runs != 'nothing' else ''}"
     for variable, value in job.env.items():
         yield f"  variable  {variable}={shlex.quote(value)}"
     for variable in job.pass_env:

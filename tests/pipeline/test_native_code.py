@@ -85,6 +85,14 @@ def test_in_the_sandbox(spec: Path, tmp_path: Path) -> None:
     assert settings(tmp_path / "run") == {"humaneval": "bubblewrap", "general_qa": None}
 
 
+def test_a_plan_tells_what_a_job_runs_in(spec: Path) -> None:
+    if why := why_not():
+        pytest.skip(why)
+    assert "  sandbox   bubblewrap, for model output that is run as code" in bridge("plan", spec).stdout
+    (job,) = json.loads(bridge("plan", spec, "--json").stdout)["jobs"]
+    assert (job["runs"], job["sandbox"]) == ("model output", "bubblewrap")
+
+
 def test_refused_where_there_is_none(spec: Path, tmp_path: Path, no_bwrap: None) -> None:
     done = run(spec, tmp_path / "run")
     assert done.exit_code == 2
