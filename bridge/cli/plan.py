@@ -39,7 +39,9 @@ def command(
         plan = prepare(source.spec, unsafe=unsafe)
         jobs = list(_jobs(plan))
     if as_json:
-        print(json.dumps({"jobs": [{"model": name, **_as_json(job, sandbox)} for name, job, sandbox in jobs]}, indent=2))
+        print(
+            json.dumps({"jobs": [{"model": name, **_as_json(job, sandbox)} for name, job, sandbox in jobs]}, indent=2)
+        )
         return
     for name, job, sandbox in jobs:
         print("\n".join(_lines(name, job, sandbox, files)))
