@@ -236,9 +236,7 @@ def _progress(folder: Path) -> JobProgress:
         told = json.loads((folder / "progress.json").read_bytes())
     except (OSError, ValueError):
         return JobProgress(JOB, "running")
-    return JobProgress(
-        JOB, "running", done=told["done"], total=told["total"], stage=told["stage"], failed=told["failed"]
-    )
+    return JobProgress(JOB, "running", done=told["done"], stage=told["stage"], failed=told["failed"])
 
 
 # What became of it ------------------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ class Odd:
     stall_every: int = 0
     close_after: bool = False
     """The server closes the connection after each answer, without saying so before."""
+    hang_up_every: int = 0
+    """Every so many-th request finds its connection closed: as where keep-alive has just ended."""
     die_after: int = 0
     """From this request on, all connections are closed at once."""
     slow_down: float = 0.0
@@ -59,7 +61,8 @@ class Odd:
         body = asked.fields()
         self.asked.append(body)
         number = len(self.asked)
-        if self.die_after and number >= self.die_after:
+        hangs_up = self.hang_up_every and number % self.hang_up_every == 0
+        if hangs_up or (self.die_after and number >= self.die_after):
             return [Step(0, b"", close=True)]
         if self.fail_every and number % self.fail_every == 0:
             return [Step(self.ttft, self._refusal(number))]

@@ -109,7 +109,6 @@ class Session:
         if found["stopped"].startswith("the server is gone"):
             self._gone = found["stopped"]
         self._hire(found)
-        self._tell(point, {})
         return found
 
     def _hire(self, found: Summary) -> None:
@@ -156,12 +155,13 @@ class Session:
         return EXIT_PARTIAL if any(error["kind"] != "warning" for error in found["errors"]) else EXIT_COMPLETE
 
     def _tell(self, point: Point, counts: dict[str, Any]) -> None:
-        planned = max(self._planned, len(self._points))
+        """Requests answered so far, and at which of the loads it is."""
+        done = [one["counts"] for name, one in self._points.items() if name != point.id]
+        place = len(done) + 1
         told = {
-            "done": len(self._points),
-            "total": planned,
-            "stage": f"{point.id}, {counts.get('finished', 0)} answered" if counts else point.id,
-            "failed": counts.get("failed", 0),
+            "done": sum(one["sent"] for one in done) + counts.get("finished", 0),
+            "stage": f"{point.id} ({place} of {max(self._planned, place)})",
+            "failed": sum(one["sent"] - one["good"] for one in done) + counts.get("failed", 0),
         }
         write_whole(self._bench.folder / PROGRESS, told)
 

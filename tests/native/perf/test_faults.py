@@ -146,6 +146,16 @@ def test_a_connection_closed_between_requests_gets_one_fresh_try() -> None:
     assert len(odd.asked) == N
 
 
+def test_a_request_that_meets_a_closed_connection_gets_one_fresh_try() -> None:
+    odd = Odd(hang_up_every=5)
+    found, records, _ = measured(odd, users=1)
+    assert found.good.all()
+    assert found.fresh_tries == len(odd.asked) - N == 5
+    assert all(record.connect_s > 0 for record in records if record.fresh_try)
+    hopeless, _, _ = measured(Odd(hang_up_every=1), users=1, stop={"requests": 6})
+    assert hopeless.errors == {"cut": 6}
+
+
 def test_a_server_that_dies_ends_the_load() -> None:
     found, _, _ = measured(Odd(die_after=13))
     assert found.good.sum() == 12
