@@ -108,7 +108,7 @@ def _changes(part: Asked, name: str) -> Iterator[str]:
     if shots is not None and any(config.fix not in (None, shots) for config in part.chosen.configs):
         yield f"{name}['infer_cfg']['retriever']['fix_id_list'] = {list(range(shots))}"
     if part.repeats > 1:
-        yield f"{name}['n'] = {part.repeats}"
+        yield f"{name}['n'] = {name}['k'] = {part.repeats}"
 
 
 def _custom_changes(part: Asked) -> Iterator[str]:

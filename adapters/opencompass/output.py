@@ -161,6 +161,7 @@ def _metrics(result: Json | None) -> dict[str, float]:
         name.partition(" (")[0] if name.endswith(" runs average)") else name: float(value)
         for name, value in (result or {}).items()
         if name not in _NO_METRIC and isinstance(value, int | float) and not isinstance(value, bool)
+        if "/" not in name  # G-Pass@k once more, for the split by its name
     }
     if _GRADED in found and "f1" in found:  # the one rate that OpenCompass's verdicts give as a fraction
         found["f1"] *= 100

@@ -344,3 +344,23 @@ def test_every_shape_of_an_evaluators_output_is_read(
     wanted = {row.metric} if flagged else set()
     blind = "2010-2022_Math_I_Fill-in-the-Blank"  # OpenCompass does not look at these
     assert all(record.scores.keys() == wanted for record in records if record.subset != blind)
+
+
+def test_a_prompt_with_an_unfilled_place_in_every_row_is_no_question(complete: Recorded) -> None:
+    complete.edit_unit("gsm8k", columns=["question", "hint"])
+    assert primary(complete.collect()["gsm8k"]).status is Status.COMPLETE
+
+    def unfill(rows: Json) -> None:
+        for row in rows.values():
+            row["origin_prompt"][0]["prompt"] += " {hint}"
+
+    complete.edit("out/predictions/model/gsm8k.json", unfill)
+    row = primary(complete.collect()["gsm8k"])
+    assert (row.status, row.value) == (Status.FAILED, None)
+    assert "the rows have no field 'hint'" in (row.reason or "")
+
+
+def test_metrics_of_different_names_are_averaged_under_one(tmp_path: Path) -> None:
+    result = Recorded("shapes", tmp_path).collect()["agieval"]
+    named = {row.subset: row.settings.get("opencompass_metric") for row in result.rows if row.metric == "accuracy"}
+    assert named == {None: None, "sat-math": None, "gaokao-mathcloze": "score"}

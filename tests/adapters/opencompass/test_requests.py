@@ -92,6 +92,15 @@ def test_repeats_are_asked_of_the_first_rows_and_averaged(seen: Seen) -> None:
     assert row.value == pytest.approx(sum(record.scores["accuracy"] for record in records) / 6)
 
 
+def test_repeats_give_pass_at_k_as_opencompass_computes_it(seen: Seen) -> None:
+    rows = {row.metric: row for row in seen.ran.results["gsm8k"].rows}
+    records = list(seen.ran.results["gsm8k"].samples)
+    right = [[record.scores["accuracy"] for record in records if record.sample_id == sample] for sample in "01"]
+    assert rows["G-Pass@3_0.0"].value == pytest.approx(sum(any(one) for one in right) / 2)
+    assert rows["G-Pass@3_1.0"].value == pytest.approx(sum(all(one) for one in right) / 2)
+    assert not [name for name in rows if "/" in name]
+
+
 def test_repeats_of_an_evaluator_that_reports_the_last_one_alone_are_averaged_too(seen: Seen) -> None:
     records = list(seen.ran.results["hellaswag"].samples)
     assert len(records) == 18
