@@ -80,8 +80,13 @@ def remake_report(root: Path) -> Report:
     from bridge.invocation import clear_about_the_disk
     from bridge.pipeline import errors_of_the_run
     from bridge.serve import describe
+    from bridge.spec_file.arena import is_arena_spec
 
     rundir = RunDir(root.absolute())
+    if (rundir.root / "arena.json").is_file() or is_arena_spec(rundir.spec):
+        from bridge.arena.report import rate_run
+
+        return rate_run(root)
     manifest = read_manifest(rundir)
     if manifest is None:
         raise OutputError(f"{root}: no run in this folder (there is no manifest.json); give a run's own folder")

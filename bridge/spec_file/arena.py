@@ -38,6 +38,15 @@ def recorded_arena_spec(path: Path) -> ArenaSpec:
     return validated(read_document(path), {}, ArenaSpec)
 
 
+def is_arena_spec(path: Path) -> bool:
+    """Whether a run directory's ``spec.yaml`` is that of an arena."""
+    try:
+        value = read_document(path).value
+    except SpecError:
+        return False
+    return isinstance(value, dict) and "arena" in value
+
+
 def _is_arena(document: Document, path: Path) -> None:
     value = document.value
     if isinstance(value, dict) and "arena" not in value and "datasets" in value:

@@ -107,6 +107,13 @@ def test_rate_with_style_and_davidson_from_the_shell(tmp_path: Path) -> None:
     assert json.loads(Path(json.loads(again.stdout)["report"]).read_text())["arena"]["davidson_nu"] is None
 
 
+def test_bridge_report_is_rate_for_an_arena(tmp_path: Path) -> None:
+    root = made(tmp_path / "run", some())
+    done = bridge("report", root, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads((root / "report.json").read_text())["arena"]["mode"] == "pairwise-all"
+
+
 def test_undecided_by_an_error_is_partial_and_seven(tmp_path: Path) -> None:
     battles = [*some(), *both("lost", "m1", "m2", None, "a"), *both("lost2", "m1", "m3", None, None, kind="unparsed")]
     report = rated(tmp_path, battles, judges=("j",))

@@ -76,7 +76,7 @@ def test_the_page_shows_the_arena_and_nothing_runs(chromium: Any, page: Path) ->
     )
     assert "<img src=x onerror=alert(2)>" in visit.text("#arena-detail")
     assert "⟨U+202E⟩" in visit.text("#arena-detail"), "a turned direction is shown, not obeyed"
-    assert "undecided" in visit.text("#arena > .note")
+    assert "undecided" in visit.text("#arena > .note >> nth=0")
     visit.page.close()
 
 
