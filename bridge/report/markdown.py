@@ -85,6 +85,7 @@ def _provenance(report: Report) -> Iterator[str]:
     yield f"- started: {escaped(run.started_at)}" + (f", took {duration_text(seconds)}" if seconds is not None else "")
     for model in report.models:
         extras = "".join(f", {escaped(name)}" for name in (*model.adapters, model.revision or "") if name)
+        extras += "" if model.start_s is None else f", server up after {model.start_s:g} s"
         yield f"- model: {escaped(model.name)} ({escaped(model.engine)}, {escaped(model.source)}{extras})"
     yield f"- requests: {_traffic(report.usage)}"
     if report.judge_usage is not None:

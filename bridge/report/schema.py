@@ -151,6 +151,9 @@ class ModelInfo(_Part):
     """``external``, or what served it."""
     adapters: tuple[str, ...] = ()
     revision: str | None = None
+    start_s: float | None = None
+    """How long its server took from its start until it answered; null where none was started for this run. Models that
+    one process serves share its start."""
 
 
 class LatencyQuantiles(_Part):

@@ -73,7 +73,7 @@ async def deployed(
                 base_url=server.base_url,
                 model=engine.names[one.model.name],
                 identity=engine.identities[one.model.name],
-                info=describe(one.model, one.deploy),
+                info=describe(one.model, one.deploy).model_copy(update={"start_s": server.start_s}),
                 dialect="swift" if first.deploy.engine == "swift" else "",
                 died=server.died,
                 reason=server.reason,
@@ -165,7 +165,7 @@ async def loaded(
             base_url=server.base_url,
             model=name,
             identity=local.identity(weights, path),
-            info=local.describe(model, weights),
+            info=local.describe(model, weights).model_copy(update={"start_s": server.start_s}),
             died=server.died,
             reason=server.reason,
         )

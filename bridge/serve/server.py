@@ -47,6 +47,8 @@ class Running:
     """A server that answers."""
 
     base_url: str
+    start_s: float
+    """From its start until it answered."""
     died: asyncio.Event = field(default_factory=asyncio.Event)
     reason: list[str] = field(default_factory=list)
 
@@ -68,8 +70,9 @@ async def running(start: Start, progress: Callable[[str], None]) -> AsyncIterato
     )
     watching: asyncio.Task[None] | None = None
     try:
+        began = time.monotonic()
         base_url = await _until_it_answers(start, process, port, progress)
-        server = Running(base_url)
+        server = Running(base_url, round(time.monotonic() - began, 1))
         watching = asyncio.create_task(_notice_death(start, process, server))
         yield server
     finally:

@@ -24,6 +24,7 @@ async def test_it_is_started_answers_and_is_gone(tmp_path: Path, weights: Path, 
         assert await ask(served) == "7"
         assert served.model.startswith("tiny-model-")
         assert served.identity.startswith("swift:")
+        assert served.info.start_s is not None and 0 < served.info.start_s < 60
         assert served.api_key is None
         argv = logged(tmp_path, "argv")
         assert argv[argv.index("--max_batch_size") + 1] == "16"
