@@ -131,16 +131,20 @@ def comparisons_of(decisions: Decisions) -> Comparisons:
 
 
 def _fresh(votes: Votes) -> Column:
-    """Which rows are about the answers that the latest row about the same model and question is about."""
+    """Which rows are about the answers that the latest row about the same model and question is about. Rows that do
+    not say which answers they are about are taken as they are.
+    """
     if not len(votes):
         return np.zeros(0, np.bool_)
     m, turns = len(votes.names["model"]), int(votes["turn"].max()) + 1
     place = votes["question"].astype(np.int64) * turns + votes["turn"]
     latest = np.zeros((int(place.max()) + 1) * m, np.int64)
-    sides = [place * m + votes[side] for side in ("model_a", "model_b")]
+    sides = np.stack([place * m + votes[side] for side in ("model_a", "model_b")], 1)
+    answers = np.stack([votes["answer_a"], votes["answer_b"]], 1)
+    told = answers != 0
     # Of places that come several times, numpy keeps the last.
-    latest[np.stack(sides, 1).ravel()] = np.stack([votes["answer_a"], votes["answer_b"]], 1).ravel()
-    return np.asarray((latest[sides[0]] == votes["answer_a"]) & (latest[sides[1]] == votes["answer_b"]))
+    latest[sides[told]] = answers[told]
+    return np.asarray(((latest[sides] == answers) | ~told).all(1))
 
 
 def _comparison(votes: Votes) -> Column:

@@ -88,6 +88,11 @@ def _number(default: float) -> Callable[[Any], Any]:
     return lambda value: default if value is None else value + 0
 
 
+def _fingerprint(sha256: str | None) -> int:
+    """0: not known."""
+    return hash(sha256 or "")
+
+
 PLAIN: dict[str, tuple[str, Callable[[Any], Any], type[np.generic]]] = {
     "first": ("shown_first", {"a": 1, "b": -1, None: 1}.__getitem__, np.int8),
     "order_known": ("order_known", {True: 1, False: 0, None: 1}.__getitem__, np.int8),
@@ -103,8 +108,8 @@ PLAIN: dict[str, tuple[str, Callable[[Any], Any], type[np.generic]]] = {
     "score_b": ("score_b", _number(np.nan), np.float64),
     "cost": ("cost", _number(np.nan), np.float32),
     "latency_s": ("latency_s", _number(np.nan), np.float32),
-    "answer_a": ("answer_a_sha256", hash, np.int64),
-    "answer_b": ("answer_b_sha256", hash, np.int64),
+    "answer_a": ("answer_a_sha256", _fingerprint, np.int64),
+    "answer_b": ("answer_b_sha256", _fingerprint, np.int64),
 }
 """Column → field, what reads a value of it, and the kind of number."""
 

@@ -160,6 +160,14 @@ def test_verdicts_about_answers_that_changed_do_not_count() -> None:
     assert found.stale == 2 and why(found) == ["an order is missing"]
 
 
+def test_votes_that_do_not_say_about_which_answers_spoil_no_others() -> None:
+    told = both("q", "m1", "m2", "a", "a", answer_a_sha256="x", answer_b_sha256="y")
+    silent = battle("q", "m1", "m2", "a", judge="people", judge_kind="human", annotator="ann")
+    for rows in ([*told, silent], [silent, *told]):
+        found = decided(rows)
+        assert found.stale == 0 and found["n_a"].tolist() == [2]
+
+
 def test_an_answer_that_is_missing_is_no_loss() -> None:
     rows = [battle("q", "m1", "m2", None, kind="no_answer"), battle("r", "m1", "m2", "b", order_known=False)]
     found = decided(rows, order="random")
