@@ -15,6 +15,7 @@ from bridge.report.merge import merge
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
+from bridge.seal import write_seal
 from bridge.serve import describe
 
 
@@ -65,4 +66,6 @@ def _without_battles(
         errors=[*errors, ReportError(kind=kind, message=message, hint=hint, dataset=spec.questions_name)],
         datasets=[spec.questions_name],
     )
-    return write_report(rundir, report)
+    write_report(rundir, report)
+    write_seal(rundir)
+    return report

@@ -19,6 +19,7 @@ from bridge.report.read import read_report
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError, Usage
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
+from bridge.seal import write_seal
 
 
 def rate_run(root: Path, run: RatingRun | None = None) -> Report:
@@ -73,7 +74,9 @@ def write_arena_report(
         errors=[*(error for error in errors if error not in mark), *mark],
         datasets=[run.dataset],
     )
-    return write_report(rundir, report.model_copy(update={"arena": rating.arena}))
+    report = write_report(rundir, report.model_copy(update={"arena": rating.arena}))
+    write_seal(rundir)
+    return report
 
 
 def with_rating(run: RatingRun, *, style: Sequence[str], ties: str | None) -> RatingRun:

@@ -13,6 +13,7 @@ from bridge.report.schema import Report, ResultRow
 from bridge.rundir import RunDir
 from bridge.seal import SEAL, Seal, files_of, read_seal, sealed
 from bridge.spec_file import recorded_spec
+from bridge.spec_file.arena import is_arena_spec, recorded_arena_spec
 from bridge.spec_file.perf import is_perf_spec, recorded_perf_spec
 from bridge.verify.schema import Finding, Verification
 from bridge.verify.store import damage
@@ -51,13 +52,19 @@ def verify(root: Path) -> Verification:
 
 def _spec(rundir: RunDir, manifest: Manifest) -> Iterator[Finding]:
     try:
-        perf = is_perf_spec(rundir.spec)
-        sha256 = (recorded_perf_spec if perf else recorded_spec)(rundir.spec).sha256()
+        sha256 = _hash_of(rundir.spec)
     except (OutputError, SpecError, OSError) as error:
         yield _wrong("spec.yaml", f"cannot be read: {str(error).splitlines()[0]}")
         return
     if sha256 != manifest.spec_sha256:
         yield _wrong("spec.yaml", "is not the spec that the run was begun with (manifest.json has another hash)")
+
+
+def _hash_of(spec: Path) -> str:
+    """Of the spec of an evaluation, an arena or a performance test."""
+    if is_arena_spec(spec):
+        return recorded_arena_spec(spec).sha256()
+    return (recorded_perf_spec if is_perf_spec(spec) else recorded_spec)(spec).sha256()
 
 
 def _sealed(rundir: RunDir, seal: Seal | None) -> Iterator[Finding]:

@@ -51,6 +51,9 @@ def test_pairwise_all(tmp_path: Path, server: FaultServer) -> None:
     (measured,) = report_of(tmp_path / "run")["arena"]["judges"]
     assert measured["consistency"] == 1.0
     assert measured["first_position_share"] == 0.5
+    assert bridge("verify", tmp_path / "run").exit_code == 0
+    (tmp_path / "run" / "battles.jsonl").write_bytes(b"")
+    assert "battles.jsonl" in bridge("verify", tmp_path / "run").stdout
 
 
 def test_pairwise_baseline_by_category(tmp_path: Path, server: FaultServer) -> None:
