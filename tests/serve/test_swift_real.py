@@ -81,7 +81,7 @@ async def test_a_port_that_somebody_else_has(tmp_path: Path, python: Path, monke
     other = HTTPServer(("127.0.0.1", 0), SomebodyElse)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     taken = other.server_address[1]
-    monkeypatch.setattr("bridge.serve.free_port", lambda: taken)
+    monkeypatch.setattr("bridge.serve.deployment.free_port", lambda: taken)
     try:
         async with (
             serve(tiny(), python=python, concurrency=4, log=tmp_path / "log.txt", progress=print) as served,

@@ -109,14 +109,17 @@ def test_from_runs_to_a_sample_by_mouse(chromium: Any, address: str) -> None:
     visit = Visit(chromium, address)
     assert "95 % interval" in visit.text() and visit.count("tbody.entry") == 3
     visit.page.click("a.open:has-text('base')")
+    visit.until("document.querySelector('#scores') !== null")
     assert "requests" in visit.text("#top")
     visit.page.click("#scores a:has-text('sums')")
+    visit.until("document.querySelector('#subsets') !== null")
     assert visit.count("#subsets tbody tr") == 3
     visit.page.click(".chip.wrong")
-    assert visit.page.url.endswith("samples?state=wrong")
+    visit.until("location.href.endsWith('samples?state=wrong')")
     wrong = visit.count("tr.sample")
     assert wrong == visit.count("tr.sample.wrong") > 5
     visit.page.click("tr.sample a.open >> nth=0")
+    visit.until("document.querySelector('h1').innerText.includes('wrong')")
     assert "What is" in visit.text("main") and "wrong" in visit.text("h1")
     visit.end()
 
