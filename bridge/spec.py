@@ -157,6 +157,19 @@ class GenerationSpec(_Part):
             raise ValueError(f"extra_body: {', '.join(twice)} has a field of its own; set it there")
         return self
 
+    def request_fields(self, default_max_tokens: int) -> JsonObject:
+        """The fields of a request that say how it is answered; ``default_max_tokens`` is the benchmark's own."""
+        limited = "max_completion_tokens" in self.extra_body
+        fields = {
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens or (None if limited else default_max_tokens),
+            "top_p": self.top_p,
+            "top_k": self.top_k,
+            "seed": self.seed,
+            "stop": list(self.stop) or None,
+        }
+        return {name: value for name, value in fields.items() if value is not None} | self.extra_body
+
 
 class JudgeSpec(ModelSpec):
     """A model that scores answers."""

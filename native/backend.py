@@ -39,7 +39,7 @@ from bridge.native.job import (
     HubName,
     NativeJob,
 )
-from bridge.native.judge_jobs import judge_env, judge_jobs, judging_of, judging_problems, request_fields
+from bridge.native.judge_jobs import judge_env, judge_jobs, judging_of, judging_problems
 from bridge.native.likelihood_check import likelihood_problems
 from bridge.native.locate import find_sources, has_examples
 from bridge.native.readers import DataError
@@ -175,7 +175,7 @@ def info_of(mark: Benchmark) -> DatasetInfo:
 
 def settings_of(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, Any]:
     """The fields of a request besides model and messages."""
-    return request_fields(task.generation(dataset), mark.max_tokens)
+    return task.generation(dataset).request_fields(mark.max_tokens)
 
 
 def scoring_of(dataset: DatasetSpec) -> Scoring:

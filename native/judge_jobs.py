@@ -15,7 +15,7 @@ from bridge.native.job import JudgeJob
 from bridge.native.judging import Judging, metrics_of
 
 if TYPE_CHECKING:
-    from bridge.spec import DatasetSpec, GenerationSpec, JudgeSpec, JudgingSpec
+    from bridge.spec import DatasetSpec, JudgeSpec, JudgingSpec
 
 JUDGE_BASE_URL_ENV = "BRIDGE_JUDGE_BASE_URL"
 JUDGE_API_KEY_ENV = "BRIDGE_JUDGE_API_KEY"
@@ -86,23 +86,7 @@ def request_of(judge: JudgeSpec) -> dict[str, Any]:
     """The fields of a request to the judge besides model and messages."""
     from bridge.spec import GenerationSpec
 
-    return request_fields(judge.generation or GenerationSpec(), MAX_TOKENS)
-
-
-def request_fields(generation: GenerationSpec, default_max_tokens: int) -> dict[str, Any]:
-    """The fields of a request that say how it is sampled."""
-    max_tokens = generation.max_tokens
-    if max_tokens is None and "max_completion_tokens" not in generation.extra_body:
-        max_tokens = default_max_tokens
-    fields = {
-        "temperature": generation.temperature,
-        "max_tokens": max_tokens,
-        "top_p": generation.top_p,
-        "top_k": generation.top_k,
-        "seed": generation.seed,
-        "stop": list(generation.stop) or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
+    return (judge.generation or GenerationSpec()).request_fields(MAX_TOKENS)
 
 
 def judge_settings(task: Task, dataset: DatasetSpec, mark: Benchmark) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from bridge.backend import Endpoint
-from bridge.spec import GenerationSpec, JsonObject
+from bridge.spec import JsonObject
 
 MODEL, JUDGE = "BRIDGE_MODEL", "BRIDGE_JUDGE"
 """Prefixes of the environment variables that tell a job where to ask."""
@@ -17,19 +17,6 @@ MODEL, JUDGE = "BRIDGE_MODEL", "BRIDGE_JUDGE"
 def told(prefix: str, endpoint: Endpoint) -> dict[str, str]:
     """Environment variables that tell a job about the endpoint; the key goes no other way."""
     return {f"{prefix}_URL": endpoint.base_url, f"{prefix}_KEY": endpoint.api_key}
-
-
-def request_fields(generation: GenerationSpec, *, max_tokens: int) -> JsonObject:
-    """The fields of a request that say how it is answered; ``max_tokens`` is the benchmark's own default."""
-    fields: JsonObject = {
-        "temperature": generation.temperature,
-        "max_tokens": generation.max_tokens or max_tokens,
-        "top_p": generation.top_p,
-        "top_k": generation.top_k,
-        "seed": generation.seed,
-        "stop": list(generation.stop) or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
 
 
 def of_repeat(fields: Mapping[str, Any], repeat: int) -> JsonObject:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bridge.adapters.asking.options import option_problems, read_options
-from bridge.adapters.asking.request import JUDGE, MODEL, request_fields, told
+from bridge.adapters.asking.request import JUDGE, MODEL, told
 from bridge.adapters.asking.results import JOB
 from bridge.adapters.longbench_write.names import BACKEND
 from bridge.adapters.longbench_write.rows import file_of
@@ -108,7 +108,7 @@ def _described(task: Task, dataset: DatasetSpec) -> WriteJob:
         repeats=spec.repeats_of(dataset),
         concurrency=task.concurrency,
         model=task.model.name,
-        request=request_fields(task.generation(dataset), max_tokens=MAX_TOKENS),
+        request=task.generation(dataset).request_fields(MAX_TOKENS),
         stages=stages,
         judging=_judging(spec, options) if "quality" in stages else None,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from bridge.adapters.asking.options import option_problems, read_options
-from bridge.adapters.asking.request import JUDGE, MODEL, request_fields, told
+from bridge.adapters.asking.request import JUDGE, MODEL, told
 from bridge.adapters.asking.results import JOB
 from bridge.adapters.toolbench.names import BACKEND, HUB_ID, PASS_RATE, STATIC, WIN_RATE, Kind
 from bridge.adapters.toolbench.settings import HUB_VARIABLES, KEEP, MAX_TOKENS, AnyJob, EvalJob, StaticJob, ToolOptions
@@ -132,7 +132,7 @@ def _static_job(task: Task, dataset: DatasetSpec, options: ToolOptions) -> Stati
         subsets=dataset.subsets,
         repeats=task.spec.repeats_of(dataset),
         model=task.model.name,
-        request=request_fields(task.generation(dataset), max_tokens=MAX_TOKENS),
+        request=task.generation(dataset).request_fields(MAX_TOKENS),
         style=options.style,
         compat=options.compat,
     )

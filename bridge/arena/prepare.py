@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from bridge.arena_spec import ArenaJudgeSpec, ArenaSpec, ContestantSpec, check, warnings
 from bridge.errors import Problem, SpecError
@@ -43,13 +42,13 @@ class Setup:
 
     def contestant(self, model: ContestantSpec) -> Contestant:
         source = model.model_dump_json(include={"endpoint": {"base_url"}, "deploy": True}) + _weights(model.deploy)
-        request = request_of(self.spec.generation_of(model), ANSWER_TOKENS)
+        request = self.spec.generation_of(model).request_fields(ANSWER_TOKENS)
         return Contestant(model.name, self.spec.questions_name, request, source)
 
     def judge(self, judge: ArenaJudgeSpec) -> Judge:
         budget = self.spec.arena.pairs.budget
         price = judge.price or (budget.price if budget else None)
-        request = request_of(judge.generation or GenerationSpec(), VERDICT_TOKENS)
+        request = (judge.generation or GenerationSpec()).request_fields(VERDICT_TOKENS)
         return Judge(judge.name, request, Price(price.input, price.output) if price else None)
 
     def asked_how(self, judge: ArenaJudgeSpec) -> str:
@@ -67,22 +66,6 @@ class Setup:
 def _weights(deploy: DeploySpec | None) -> str:
     """The files of the weights as they are now."""
     return json.dumps(files_of([expanded(path) for path in (deploy.path, *deploy.adapters)])) if deploy else ""
-
-
-def request_of(generation: GenerationSpec, max_tokens: int) -> dict[str, Any]:
-    """The fields of a request besides model and messages."""
-    most = generation.max_tokens
-    if most is None and "max_completion_tokens" not in generation.extra_body:
-        most = max_tokens
-    fields = {
-        "temperature": generation.temperature,
-        "max_tokens": most,
-        "top_p": generation.top_p,
-        "top_k": generation.top_k,
-        "seed": generation.seed,
-        "stop": list(generation.stop) or None,
-    }
-    return {name: value for name, value in fields.items() if value is not None} | generation.extra_body
 
 
 def prepare(spec: ArenaSpec) -> Setup:

@@ -4,9 +4,8 @@ import pytest
 from fault_server import Fault, FaultServer, fault_server
 
 from bridge.adapters.asking.model import Model, NotAnswered
-from bridge.adapters.asking.request import of_repeat, prompt_sha256, request_fields, told
+from bridge.adapters.asking.request import of_repeat, prompt_sha256, told
 from bridge.backend import Endpoint
-from bridge.spec import GenerationSpec
 
 __all__ = ["fault_server"]
 BODY = {"model": "m", "messages": [{"role": "user", "content": "2+2?"}]}
@@ -68,22 +67,6 @@ def test_a_job_is_told_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert variables == {"X_URL": "http://127.0.0.1:5/v1", "X_KEY": "token"}
     with pytest.raises(SystemExit, match="X_URL is not set"):
         Model.from_environment("X")
-
-
-def test_fields_of_a_request() -> None:
-    assert request_fields(GenerationSpec(), max_tokens=7) == {"temperature": 0.0, "max_tokens": 7}
-    full = GenerationSpec(
-        temperature=0.5, max_tokens=9, top_p=0.9, top_k=4, seed=3, stop=("a",), extra_body={"min_p": 0.1}
-    )
-    assert request_fields(full, max_tokens=7) == {
-        "temperature": 0.5,
-        "max_tokens": 9,
-        "top_p": 0.9,
-        "top_k": 4,
-        "seed": 3,
-        "stop": ["a"],
-        "min_p": 0.1,
-    }
 
 
 def test_a_sampled_repeat_is_a_request_of_its_own_and_a_greedy_one_is_not() -> None:
