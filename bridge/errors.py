@@ -84,5 +84,10 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """The hint ``did you mean 'x'?`` for the nearest of ``allowed``, or an empty string where none is near."""
     names = list(allowed)
     folded = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) or _beginnings(word.casefold(), folded)
     return f"did you mean {folded[near[0]]!r}?" if near else ""
+
+
+def _beginnings(word: str, names: Iterable[str]) -> list[str]:
+    """The longest name that a longer word begins with: ``arc`` for ``arc_challenge``."""
+    return sorted((name for name in names if len(name) > 2 and word.startswith((f"{name}_", f"{name}-"))), key=len)[-1:]

@@ -86,3 +86,7 @@ def test_one_dataset_twice_is_fine_through_two_backends_or_under_an_alias() -> N
 )
 def test_the_limit_is_shared_out(limit: int, tasks: int, expected: list[int]) -> None:
     assert shares(limit, tasks) == expected
+
+
+def test_a_name_that_says_more_than_a_dataset_does_leads_to_it() -> None:
+    assert "did you mean 'maps'?" in problems(datasets=["maps_of_the_northern_hemisphere"])["datasets[0].name"]
