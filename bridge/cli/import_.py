@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli.converted import hand_over
 from bridge.cli.ending import ended
-from bridge.errors import Problem, SpecError
 
 CONFIG = "evalscope-config"
 
@@ -51,17 +51,8 @@ def _import_results(source: str, path: Path, output: Path | None) -> None:
 
 def _import_config(path: Path, output: Path | None) -> None:
     from bridge.imports.evalscope_config import convert_file
-    from bridge.rundir import write_atomic
     from bridge.spec_file import dump_spec, spec_from_mapping
 
     made = convert_file(path)
     text = dump_spec(spec_from_mapping(made.spec, folder=path.parent))
-    for line in made.left_out:
-        print(f"bridge: not carried over: {line}", file=sys.stderr)
-    if output is None:
-        print(text, end="")
-        return
-    if output.exists():
-        raise SpecError([Problem("--output", "", f"{output} is there already", "give a new file")])
-    write_atomic(output, text)
-    print(output)
+    hand_over(text, made.left_out, output)

@@ -81,8 +81,13 @@ def command(
     if as_json or not quiet:
         _print(report, root, as_json)
     if report.exit_code and folder is None and not quiet:
-        print(f"to go on with this run: {shlex.join(['bridge', *sys.argv[1:], '--dir', str(root)])}", file=sys.stderr)
+        _how_to_go_on(root)
     return report.exit_code
+
+
+def _how_to_go_on(root: Path) -> None:
+    again = shlex.join(["bridge", *sys.argv[1:], "--dir", str(root)])
+    print(f"to go on with this run: {again}", file=sys.stderr)
 
 
 def _given(

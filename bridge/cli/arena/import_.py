@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli.converted import hand_over
 from bridge.cli.ending import ended
 from bridge.errors import Problem, SpecError
 
@@ -58,17 +59,8 @@ def _battles(form: str, path: Path, output: Path | None, baseline: str | None, a
 
 def _spec(path: Path, output: Path | None) -> None:
     from bridge.native.arena.formats.evalscope import convert_file
-    from bridge.rundir import write_atomic
     from bridge.spec_file.arena import arena_yaml
 
     made = convert_file(path)
     text = arena_yaml(made.spec, path)
-    for line in made.left_out:
-        print(f"bridge: not carried over: {line}", file=sys.stderr)
-    if output is None:
-        print(text, end="")
-        return
-    if output.exists():
-        raise SpecError([Problem("--output", "", f"{output} is there already", "give a new file")])
-    write_atomic(output, text)
-    print(output)
+    hand_over(text, made.left_out, output)
