@@ -99,3 +99,10 @@ class BridgeJudge(BridgeChat):
     def __init__(self, **kwargs: Any) -> None:
         where = {"openai_api_base": os.environ[JUDGE_URL_ENV], "key": os.environ[JUDGE_KEY_ENV]}
         super().__init__(**{**kwargs, **where})
+
+    def _text(self, answer: dict[str, Any]) -> str:
+        """A judge that says nothing has not judged: an evaluator would read its silence as a verdict."""
+        text = super()._text(answer)
+        if not text.strip():
+            raise RequestFailed("the judge's answer is empty")
+        return text

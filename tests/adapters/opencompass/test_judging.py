@@ -23,6 +23,8 @@ WORD, CASCADE = (name.replace(".", "-") for name in every.JUDGED)
 
 
 def judgement(prompt: str) -> str:
+    if "test question 3" in prompt:
+        return ""
     return "I would rather not say." if "test question 2" in prompt else every.judgement(prompt)
 
 
@@ -47,7 +49,7 @@ def seen(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     root = tmp_path_factory.mktemp("judging")
     every.write_every(root, 4)
     datasets = [{**every.asked(every.JUDGED[0]), "subsets": ["anatomy"]}, every.asked(every.JUDGED[1]), "gsm8k"]
-    task = make_task(datasets, data=str(root), limit=3, judge=JUDGE)
+    task = make_task(datasets, data=str(root), limit=4, judge=JUDGE)
     with (
         serving(FaultServer(answer=every.answer, model="tiny")) as model,
         serving(FaultServer(answer=judgement, model="judge", rule=refuse_one)) as judge,
@@ -63,19 +65,20 @@ def test_the_judge_is_asked_at_its_own_address_with_its_own_key(seen: Seen) -> N
     assert {asked.headers["Authorization"] for asked in seen.judge} == {"Bearer token-of-the-judge"}
     assert {asked.headers["Authorization"] for asked in seen.model} == {"Bearer token-of-the-run"}
     assert not any("Gold Target" in asked.prompt for asked in seen.model)
-    assert len([asked for asked in seen.judge if "test question" in asked.prompt]) == 3
+    assert len([asked for asked in seen.judge if "test question" in asked.prompt]) == 4
 
 
 @pytest.mark.env
-@pytest.mark.parametrize("dataset", [WORD, CASCADE])
-def test_a_judge_that_fails_is_an_error_and_no_score(dataset: str, seen: Seen) -> None:
+@pytest.mark.parametrize(("dataset", "n", "n_errors"), [(WORD, 2, 2), (CASCADE, 3, 1)])
+def test_a_judge_that_fails_is_an_error_and_no_score(dataset: str, n: int, n_errors: int, seen: Seen) -> None:
     row, records = seen.primary(dataset), list(seen.ran.results[dataset].samples)
-    assert (row.status, row.n, row.n_errors) == (Status.PARTIAL, 2, 1)
-    (failed,) = [record for record in records if record.error]
+    assert (row.status, row.n, row.n_errors) == (Status.PARTIAL, n, n_errors)
+    failed, *silent = [record for record in records if record.error]
+    assert all("the judge's answer is empty" in (record.error or "") and not record.scores for record in silent)
     assert "the judge gave no verdict" in (failed.error or "") and "too long for the judge" in (failed.error or "")
     assert failed.response is not None and failed.scores == {}
     right = [record.scores["accuracy"] for record in records if not record.error]
-    assert row.value == pytest.approx(sum(right) / 2)
+    assert row.value == pytest.approx(sum(right) / n)
     (error,) = [one for one in seen.ran.results[dataset].errors if one.kind is ErrorKind.UNANSWERED]
     assert "no verdict of the judge" in error.message
 
@@ -83,14 +86,14 @@ def test_a_judge_that_fails_is_an_error_and_no_score(dataset: str, seen: Seen) -
 @pytest.mark.env
 def test_what_the_judge_said_is_in_the_records(seen: Seen) -> None:
     said = [record.metadata.get("judge") for record in seen.ran.results[WORD].samples]
-    assert said[0] in ("A", "B") and said[1] is None and said[2] == "I would rather not say."
+    assert said[0] in ("A", "B") and said[1] is None and said[2] == "I would rather not say." and said[3] is None
     warnings = [one.message for one in seen.ran.results[WORD].errors if one.kind is ErrorKind.WARNING]
     assert any("answers of the judge do not begin with a verdict" in message for message in warnings)
 
 
 @pytest.mark.env
 def test_a_dataset_without_a_judge_runs_beside_them(seen: Seen) -> None:
-    assert (seen.primary("gsm8k").status, seen.primary("gsm8k").n) == (Status.COMPLETE, 3)
+    assert (seen.primary("gsm8k").status, seen.primary("gsm8k").n) == (Status.COMPLETE, 4)
 
 
 @pytest.mark.env
