@@ -8,8 +8,9 @@ import json
 import shutil
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -20,6 +21,8 @@ TRIES = 5
 """Attempts in a row that bring nothing; one that brings something starts the count anew."""
 TIMEOUT_S = 30.0
 BLOCK = 1 << 20
+_UNSOUND = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError)
+"""All that Python's zipfile raises for an archive that is damaged, encrypted, or of an unknown kind."""
 
 Tell = Callable[[str], None]
 
@@ -62,8 +65,9 @@ def unpack(archive: Path, into: Path) -> list[Path]:
     try:
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
-                target = (into / entry.filename).resolve()
-                if not target.is_relative_to(into.resolve()):
+                inside = PurePosixPath(entry.filename)
+                target = into / inside
+                if inside.is_absolute() or ".." in inside.parts:
                     raise DownloadError(f"{archive}: holds {entry.filename!r}, which leads out of its folder")
                 if entry.is_dir() or target.exists() or "__MACOSX" in entry.filename:
                     continue
@@ -73,7 +77,7 @@ def unpack(archive: Path, into: Path) -> list[Path]:
                     shutil.copyfileobj(source, sink, BLOCK)
                 aside.replace(target)
                 made.append(target)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except _UNSOUND as error:
         raise DownloadError(f"{archive}: cannot be unpacked ({error})") from None
     return made
 

@@ -157,3 +157,26 @@ def test_what_is_no_zip_file_is_told(tmp_path: Path) -> None:
     archive.write_text("<html>", encoding="utf-8")
     with pytest.raises(DownloadError, match="cannot be unpacked"):
         unpack(archive, tmp_path / "data")
+
+
+def test_a_damaged_archive_is_one_line(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("data/rows.jsonl", "a row\n" * 500)
+    content = bytearray(archive.read_bytes())
+    content[45:60] = b"\xff" * 15
+    archive.write_bytes(content)
+    with pytest.raises(DownloadError, match=r"a\.zip: cannot be unpacked"):
+        unpack(archive, tmp_path / "into")
+    assert not (tmp_path / "into" / "data" / "rows.jsonl").exists()
+
+
+def test_an_archive_may_go_through_a_link_of_the_users_own(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("data/rows.jsonl", "a row\n")
+    (tmp_path / "into").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "into" / "data").symlink_to(tmp_path / "elsewhere")
+    unpack(archive, tmp_path / "into")
+    assert (tmp_path / "elsewhere" / "rows.jsonl").read_text() == "a row\n"
