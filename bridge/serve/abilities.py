@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import struct
@@ -43,8 +44,20 @@ class Ability:
     detail: str = ""
 
 
+_KNOWS_NO_SUCH_THING = frozenset({400, 404, 405, 415, 422, 501})
+_PAUSES_S = (0.2, 1.0, 3.0)
+
+
 class _Failed(Exception):
-    """The request was refused or not answered; one line that says how."""
+    """The request was refused or not answered; one line that says how. ``status`` 0: there was no response."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def passing(self) -> bool:
+        return self.status in (0, 408, 429) or self.status >= 500
 
 
 Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -101,7 +114,7 @@ async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) 
     except (aiohttp.ClientError, TimeoutError) as error:
         raise _Failed(f"no answer: {type(error).__name__}") from None
     if response.status != 200:
-        raise _Failed(f"HTTP {response.status}: {' '.join(text.split())[:SHOWN_CHARS]}")
+        raise _Failed(f"HTTP {response.status}: {' '.join(text.split())[:SHOWN_CHARS]}", response.status)
     lines = [line[5:].strip() for line in text.splitlines() if line.startswith("data:")]
     try:
         return [json.loads(line) for line in lines if line != "[DONE]"] if lines else json.loads(text)
@@ -163,13 +176,17 @@ async def _way(ask: Ask) -> Way | None:
 
 
 async def _or_nothing(ask: Ask, fields: dict[str, Any]) -> Any:
-    """A server may refuse one way and know the other."""
-    try:
-        return await ask("completions", fields)
-    except _Failed as error:
-        if str(error).startswith("HTTP 4"):
-            return {}
-        raise
+    """A server may refuse one way and know the other; one that is busy or out of order has told nothing yet."""
+    for pause_s in _PAUSES_S:
+        try:
+            return await ask("completions", fields)
+        except _Failed as error:
+            if error.status in _KNOWS_NO_SUCH_THING:
+                return {}
+            if not error.passing:
+                raise
+        await asyncio.sleep(pause_s)
+    return await ask("completions", fields)
 
 
 async def _several(ask: Ask) -> Found:

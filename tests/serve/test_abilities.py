@@ -173,3 +173,32 @@ def test_a_server_that_fails_is_told_as_that() -> None:
 
     with listening(Broken) as url, pytest.raises(ServeError, match="the server failed: HTTP 500"):
         asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_asked_again_what_it_can_do(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not taken for one that knows no such thing."""
+    left = [status, status]
+
+    class Busy(Telling):
+        says, strict = "prompt_logprobs", False
+
+        def do_POST(self) -> None:
+            if left:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self._reply(left.pop(), {"message": "busy"})
+            else:
+                super().do_POST()
+
+    monkeypatch.setattr("bridge.serve.abilities._PAUSES_S", (0.01, 0.01, 0.01))
+    with listening(Busy) as url:
+        assert asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20)) == "prompt_logprobs"
+
+
+def test_a_wrong_key_is_not_a_server_that_cannot() -> None:
+    class Locked(Server):
+        def do_POST(self) -> None:
+            self._reply(401, {"message": "wrong key"})
+
+    with listening(Locked) as url, pytest.raises(ServeError, match="HTTP 401"):
+        asyncio.run(likelihood_way(url, "m", api_key=None, timeout_s=20))

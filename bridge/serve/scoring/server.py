@@ -142,7 +142,7 @@ def handler(scorer: Scorer, served_name: str) -> type[BaseHTTPRequestHandler]:
                 if self.path != "/v1/completions":
                     raise Refused("this server scores texts: it has /v1/completions and nothing else")
                 self._reply(200, completion(scorer, body))
-            except (Refused, ValueError, TypeError, AttributeError) as error:
+            except (Refused, ValueError, TypeError, AttributeError, LookupError) as error:
                 self._reply(400, {"error": {"message": str(error), "type": "invalid_request_error"}})
             except (RuntimeError, MemoryError) as error:
                 self._reply(500, {"error": {"message": str(error).partition("\n")[0], "type": "server_error"}})
