@@ -59,16 +59,20 @@ class Pins(_Part):
     weights: dict[str, PinnedFiles]
     """By model and by adapter (``model``, ``model:adapters[0]``); only weights in folders of this machine."""
     hardware: dict[str, str]
+    unread: dict[str, str] = {}
+    """Datasets and weights that could not be read, and why: such as a checkpoint that was removed meanwhile."""
 
 
 def take_pins(plan: Plan, bridge_version: str) -> Pins:
     """Reads the files of the data and the weights once."""
+    unread: dict[str, str] = {}
     return Pins(
         bridge_version=bridge_version,
         environments={spec.name: _environment(spec) for spec in _environments(plan)},
-        datasets=dict(_datasets(plan)),
-        weights=dict(_weights(plan.spec.all_models)),
+        datasets=dict(_pinned(_datasets(plan), unread)),
+        weights=dict(_pinned(_weights(plan.spec.all_models), unread)),
         hardware=hardware(),
+        unread=unread,
     )
 
 
@@ -152,18 +156,26 @@ def _packages(environment: Path) -> Iterator[str]:
         yield f"{name.replace('_', '-').lower()}=={version}"
 
 
-def _datasets(plan: Plan) -> Iterator[tuple[str, PinnedFiles]]:
+def _pinned(paths: Iterable[tuple[str, Path]], unread: dict[str, str]) -> Iterator[tuple[str, PinnedFiles]]:
+    for name, path in paths:
+        try:
+            yield name, pinned(path)
+        except OSError as error:
+            unread[name] = f"{error.filename or path}: {error.strerror or error}"
+
+
+def _datasets(plan: Plan) -> Iterator[tuple[str, Path]]:
     for dataset in plan.spec.datasets:
         path = plan.spec.path_of(dataset)
         if path is not None and path.exists():
-            yield dataset.id, pinned(path)
+            yield dataset.id, path
 
 
-def _weights(models: Iterable[ModelSpec]) -> Iterator[tuple[str, PinnedFiles]]:
+def _weights(models: Iterable[ModelSpec]) -> Iterator[tuple[str, Path]]:
     for model in models:
         for name, folder in _folders(model):
             if (path := Path(expanded(folder))).is_dir():
-                yield name, pinned(path)
+                yield name, path
 
 
 def _folders(model: ModelSpec) -> Iterator[tuple[str, str]]:

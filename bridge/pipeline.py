@@ -19,7 +19,7 @@ from bridge.serve import describe
 
 
 async def run_plan(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watcher) -> Report:
-    """The pipeline, as a list: environments | serve | gateway | launch | collect | merge | report | pins | seal."""
+    """The pipeline, as a list: environments | serve | gateway | launch | collect | merge | pins | report | seal."""
     collection = Collection(plan, rundir, manifest)
     execution = Execution(plan, rundir, watcher, manifest.failed_marker)
     pending = collection.take_finished()
@@ -27,9 +27,10 @@ async def run_plan(plan: Plan, rundir: RunDir, manifest: Manifest, watcher: Watc
         await execution.run(pending)
     collection.take(execution.executed)
     models = [execution.models.get(model.name) or describe(model) for model in plan.spec.all_models]
-    report = write_report(rundir, collection.report(models, [*execution.errors, *_stopped(execution)]))
+    report = collection.report(models, [*execution.errors, *_stopped(execution)])
     if report.status is not Status.FAILED:
         write_pins(rundir, take_pins(plan, manifest.bridge_version))
+    write_report(rundir, report)
     write_seal(rundir)
     return report
 

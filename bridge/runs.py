@@ -14,7 +14,7 @@ from bridge.report.read import read_report
 from bridge.report.schema import Report, Status
 from bridge.report.write import write_report
 from bridge.rundir import RunDir
-from bridge.seal import write_seal
+from bridge.seal import SEAL, write_seal
 from bridge.spec import TaskSpec
 from bridge.spec_file import dump_spec, recorded_spec
 from bridge.spec_file.perf import is_perf_spec
@@ -37,6 +37,7 @@ def run(
     """
     rundir = RunDir((output or default_output(spec)).absolute())
     if (report := _finished(rundir, spec)) is not None:
+        _seal_where_lost(rundir)
         return report
     from bridge.invocation import clear_about_the_disk, in_a_loop
     from bridge.pipeline import run_plan
@@ -107,6 +108,13 @@ def remake_report(root: Path) -> Report:
 
 def default_output(spec: TaskSpec) -> Path:
     return Path("runs") / f"{spec.name}-{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _seal_where_lost(rundir: RunDir) -> None:
+    """A run that was killed between its report and its seal is whole, and sealed when it is asked for again."""
+    if not (rundir.root / SEAL).exists():
+        with rundir.locked():
+            write_seal(rundir)
 
 
 def _finished(rundir: RunDir, spec: TaskSpec) -> Report | None:

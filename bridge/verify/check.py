@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bridge.errors import OutputError, SpecError
 from bridge.manifest import Manifest, read_manifest
-from bridge.pins import pinned, read_pins
+from bridge.pins import PinnedFiles, pinned, read_pins
 from bridge.report.read import read_report, samples
 from bridge.report.schema import Report, ResultRow
 from bridge.rundir import RunDir
@@ -127,8 +127,17 @@ def _data(rundir: RunDir) -> Iterator[Finding]:
         path = Path(was.path)
         if not path.exists():
             yield _note("pins.json", f"{name}: {was.path} is not on this machine any more")
-        elif pinned(path) != was:
-            yield _note("pins.json", f"{name}: {was.path} has changed since the run")
+        elif (changed := _changed(path, was)) is not None:
+            yield _note("pins.json", f"{name}: {was.path} {changed}")
+    for name, why in pins.unread.items():
+        yield _note("pins.json", f"{name}: could not be read when the run was made ({why})")
+
+
+def _changed(path: Path, was: PinnedFiles) -> str | None:
+    try:
+        return None if pinned(path) == was else "has changed since the run"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
 
 
 def _wrong(file: str, message: str) -> Finding:

@@ -20,6 +20,7 @@ from bridge.rundir import RunDir
 from bridge.runs import remake_report, run
 from bridge.seal import write_seal
 from bridge.spec import TaskSpec
+from bridge.spec_file import recorded_spec
 from bridge.verify import verify
 from bridge.verify.again import differences
 
@@ -186,6 +187,31 @@ def test_data_that_changed_since_is_a_note(made: Path, copy: Path) -> None:
         data.write_bytes(before)
     assert found.ok
     assert "has changed since the run" in found.findings[0].message
+
+
+def test_data_that_cannot_be_read_ends_no_run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a checkpoint is removed while it is hashed."""
+
+    def gone(path: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory", str(path / "optimizer.pt"))
+
+    monkeypatch.setattr("bridge.pins.pinned", gone)
+    with serving(FaultServer(model="m")) as thread:
+        model = {"name": "m", "endpoint": {"base_url": thread.server.base_url}}
+        dataset = {"name": "general_qa", "alias": "sums", "path": str(made / "data" / "sums.jsonl")}
+        report = run(TaskSpec.model_validate({"model": model, "datasets": [dataset]}), output=tmp_path / "run")
+    assert report.exit_code == 0
+    pins = read_pins(RunDir(tmp_path / "run"))
+    assert pins is not None and "optimizer.pt: No such file" in pins.unread["sums"]
+    found = verify(tmp_path / "run")
+    assert found.ok and "could not be read when the run was made" in found.findings[0].message
+
+
+def test_a_run_that_lost_its_seal_gets_one_when_it_is_asked_for_again(made: Path, copy: Path) -> None:
+    (copy / "seal.json").unlink()
+    assert not verify(copy).ok
+    run(recorded_spec(copy / "spec.yaml"), output=copy)
+    assert verify(copy).findings == ()
 
 
 def test_the_same_run_twice_gives_the_same_report_up_to_times(made: Path, tmp_path: Path) -> None:
