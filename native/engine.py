@@ -188,6 +188,10 @@ class Engine:
             judged = await self._panel.judge(judging, sample, parted.answer, question.repeat)
         except NotJudged as failure:
             self._write(one, question, {"error": str(failure), **_answered(answer)}, {"failure": "judge"})
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            # One reply that nobody thought of is one sample's; what makes it pointless to go on is none of these.
+            told = f"the judging failed: {type(error).__name__}: {error}"
+            self._write(one, question, {"error": told, **_answered(answer)}, {"failure": "judge"})
         else:
             self._write_scored(one, question, answer, parted, judged.verdict, {"judges": judged.details})
         finally:

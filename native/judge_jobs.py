@@ -131,6 +131,9 @@ def _prompt_problems(at: str, given: JudgingSpec) -> Iterator[Problem]:
         hint = "a brace that is meant as such is doubled: {{ }}"
         yield Problem("", f"{at}.{name}", f"not a template: {error}", hint)
         return
+    if not all(field.isidentifier() for field in fields):
+        hint = "a brace that is meant as such is doubled: {{ }}"
+        yield Problem("", f"{at}.{name}", "a field is a plain name in braces", hint)
     wanted = {"answer_a", "answer_b"} if given.method == "pairwise" else {"response"}
     if prompt and (missing := sorted(wanted - fields)):
         places = " and ".join(f"{{{field}}}" for field in missing)

@@ -116,7 +116,7 @@ def _details(judge: Judge, answer: Answer, ask: Ask, read: Reading[Scores], atte
 def _asks(judging: Judging, sample: Sample, response: str) -> list[Ask]:
     try:
         return asks_of(judging, sample, response)
-    except KeyError as error:
+    except (LookupError, ValueError, AttributeError) as error:
         there = ", ".join([*sample.fields, "response", "target", "nonce", "format"])
         raise NotJudged(f"the judge's prompt names {error}; there are: {there}") from None
 

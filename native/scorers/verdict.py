@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import orjson
-
 from bridge.native.answer import without_thinking
 
 T = TypeVar("T")
@@ -167,6 +165,7 @@ def _no_constant(name: str) -> float:
 
 
 def _short(value: object) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    line = " ".join(text.split())
+    """In one line that can be sent back to the judge: half a character is written out."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    line = " ".join(text.encode("utf-8", "backslashreplace").decode().split())
     return line if len(line) <= _EXCERPT else f"{line[: _EXCERPT - 1]}…"

@@ -131,6 +131,19 @@ def test_a_judge_that_fails_or_says_nonsense_is_an_error_and_no_score(servers, s
     assert (len(judge.server.journal) - before[0], len(asked.server.journal) - before[1]) == (1, 0)
 
 
+@pytest.mark.parametrize("odd", ['{"verdict": 12345678901234567890123}', '{"verdict": "\\ud83d"}', '{"verdict": [{}]}'])
+def test_a_verdict_that_nobody_thought_of_is_one_samples_error(odd: str, servers, spec) -> None:
+    """It neither ends the job nor comes between the other samples and their scores, now or when it goes on."""
+    asked = servers(answer=model)
+    judge = servers(answer=lambda p: odd if "number is 1?" in p or "cannot be used" in p else grade(p), model="judge")
+    path = spec(asked, judge, judging={"method": "correctness"})
+    for _ in range(2):
+        report = run(path, 7)
+        row = overall(report)["correctness"]
+        assert (row["n"], row["n_errors"]) == (11, 1)
+        assert [error["kind"] for error in report["errors"]] == ["unanswered"]
+
+
 def test_a_judge_that_corrects_itself_is_understood(servers, spec) -> None:
     def second_time(prompt: str) -> str:
         return "[[8]]" if "cannot be used" in prompt else "Eight."
@@ -259,6 +272,9 @@ def test_pairs_with_the_reference_are_asked_in_both_orders(servers, spec) -> Non
         ({"method": "rating", "prompt": "Well?"}, {}, "does not name {response}"),
         ({"method": "pairwise", "prompt": "{answer_a}"}, {}, "does not name {answer_b}"),
         ({"method": "rating", "prompt": "{response"}, {}, "not a template"),
+        ({"method": "rating", "prompt": "{response} as JSON {}"}, {}, "a field is a plain name in braces"),
+        ({"method": "rating", "prompt": '{response} as {"verdict": 1}'}, {}, "a field is a plain name in braces"),
+        ({"method": "rating", "prompt": "{response.text}"}, {}, "a field is a plain name in braces"),
         ({"method": "rating", "prompt_file": "gone.txt"}, {}, "gone.txt: cannot be read"),
         ({"method": "rating"}, {"backend": "opencompass"}, "opencompass"),
     ],
