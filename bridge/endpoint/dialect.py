@@ -55,7 +55,10 @@ def _cut_choice(choice: Body, words: list[str]) -> Body:
     if not isinstance(message, dict) or not isinstance(content, str):
         return choice
     ends = [at for word in words if word and (at := content.find(word)) >= 0]
-    return {**choice, "message": {**message, "content": content[: min(ends)]}} if ends else choice
+    if not ends:
+        return choice
+    # What ended the answer is the stop string, whatever the server has run on to.
+    return {**choice, "finish_reason": "stop", "message": {**message, "content": content[: min(ends)]}}
 
 
 DIALECTS: Mapping[str, Dialect] = {"swift": Dialect(_swift_refusal, _swift_asked, _cut_at_stop)}

@@ -60,9 +60,10 @@ def test_what_cannot_be_honoured_is_refused(path: str, fields: dict[str, Any], t
     ],
 )
 def test_a_stop_string_is_cut_off(stop: Any, text: str, expected: str) -> None:
-    answer = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+    answer = {"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "length"}]}
     found = SWIFT.read(answer, body(stop=stop))
     assert found["choices"][0]["message"]["content"] == expected
+    assert found["choices"][0]["finish_reason"] == ("stop" if expected != text else "length")
     assert answer["choices"][0]["message"]["content"] == text  # type: ignore[index]
 
 
