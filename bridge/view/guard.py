@@ -61,8 +61,10 @@ class Door:
         return is_any(self.host) or name.lower().strip("[]") == self.host.lower().strip("[]")
 
     def _holds(self, request: web.Request) -> bool:
-        given = request.cookies.get(COOKIE) or request.query.get("token") or ""
-        return hmac.compare_digest(given.encode("utf-8", "replace"), (self.token or "").encode())
+        """By the address or the cookie: a cookie may be that of an earlier start, or of another port."""
+        given = (request.query.get("token", ""), request.cookies.get(COOKIE, ""))
+        wanted = (self.token or "").encode()
+        return any(hmac.compare_digest(one.encode("utf-8", "replace"), wanted) for one in given)
 
 
 def guard(door: Door) -> Middleware:

@@ -49,6 +49,8 @@ class Work:
     cache: Path
     _jobs: dict[Path, _Job] = field(default_factory=dict)
     _open: dict[str, tuple[str, SampleIndex]] = field(default_factory=dict)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Two pages that want the same thing at the same time start it once."""
 
     async def index(self, run: Run) -> SampleIndex | None:
         """The run's index; None while it is being made. Raises OSError where it could not be."""
@@ -86,6 +88,10 @@ class Work:
         return path
 
     async def _start(self, path: Path, module_and_arguments: Sequence[str], stdin: bytes = b"") -> None:
+        async with self._starting:
+            await self._start_alone(path, module_and_arguments, stdin)
+
+    async def _start_alone(self, path: Path, module_and_arguments: Sequence[str], stdin: bytes) -> None:
         job = self._jobs.get(path)
         if job is not None and job.done and job.process.returncode == 0:
             # It was made, and what it was made of has changed since.

@@ -69,6 +69,9 @@ async def test_elsewhere_than_on_loopback_a_token_is_asked_for(visit, folder: Pa
         assert answer.status == 303 and answer.headers["Location"] == "/"
         cookie = answer.headers["Set-Cookie"]
         assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    earlier = {"Cookie": "bridge-view=of-an-earlier-start"}
+    async with client.get("/?token=secret", headers=earlier, allow_redirects=False) as answer:
+        assert answer.status == 303
     async with client.get("/", headers={"Cookie": "bridge-view=secret"}) as answer:
         assert answer.status == 200 and "org/base" in await answer.text()
 
