@@ -48,6 +48,8 @@ class Cell:
     equal: bool
     """Every value as in the undisturbed run."""
     scored_without_answer: int
+    all_answered_scored: bool
+    """Whether the last report scores exactly the samples that were answered."""
     left: tuple[str, ...]
     stderr: str
 
@@ -64,6 +66,8 @@ class Cell:
             wrong.append(f"{self.scored_without_answer} samples without an answer have a score")
         if self.left:
             wrong.append(f"processes are left: {self.left}")
+        if not disturbance.curable and not self.all_answered_scored:
+            wrong.append("not exactly the samples that were answered have a score")
         if disturbance.curable and (self.healed, self.equal) != ("complete", True):
             wrong.append(f"afterwards {self.healed}, values {'equal' if self.equal else 'differ'}")
         return wrong
@@ -93,6 +97,7 @@ def run_cell(subject: Subject, disturbance: Disturbance, folder: Path) -> Cell:
                 asked_again=rig.asked_again(),
                 equal=rig.values() == undisturbed(subject.backend),
                 scored_without_answer=scored,
+                all_answered_scored=rig.scored() == rig.answered(),
                 left=(*left, *left_behind(folder)),
                 stderr=first.stderr,
             )

@@ -98,8 +98,17 @@ class Rig:
         return {(r["dataset"], r["subset"], r["category"], r["metric"]): r["value"] for r in rows}
 
     def scored_without_answer(self) -> int:
-        """Samples with an error that carry a score all the same."""
-        return sum(bool(record["error"] and record["scores"]) for record in self.records())
+        """Samples with an error and a score, and samples with a score beyond the requests that were ever answered."""
+        records = list(self.records())
+        scored = sum(bool(record["scores"]) for record in records)
+        return sum(bool(one["error"] and one["scores"]) for one in records) + max(0, scored - self.answered())
+
+    def scored(self) -> int:
+        return sum(bool(record["scores"]) for record in self.records())
+
+    def answered(self) -> int:
+        """Different requests that were given a whole and proper answer; one for each sample."""
+        return len({json.dumps(asked.body, sort_keys=True) for asked in self.server.answered})
 
     def records(self) -> Iterator[Json]:
         for path in self.run.glob("samples/**/*.jsonl"):
