@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,11 +74,59 @@ async def test_a_hundred_connections_through_one_door(shows: str) -> None:
     assert json.loads(out) == {"echoed": True, "other": "closed", "ssh": "closed", "names": "closed"}
 
 
-async def test_a_server_that_is_gone_is_a_closed_connection(tmp_path: Path) -> None:
-    door = Door(tmp_path / "gone", PORT)
-    ask = f"import socket\ns = socket.create_connection(('127.0.0.1', {PORT}), timeout=5)\nassert s.recv(1) == b''"
-    code, _, err = await run(Room("system", doors=(door,)), interpreter(), "-I", "-c", ask)
+@contextmanager
+def slow_to_accept(path: Path) -> Iterator[None]:
+    """An echo whose queue is full with two, and which takes its time with each."""
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(1)
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                threading.Thread(target=echo, args=(connection,), daemon=True).start()
+                time.sleep(0.005)
+
+        accepting = threading.Thread(target=serve)
+        accepting.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            accepting.join()
+
+
+def echo(connection: socket.socket) -> None:
+    with closing(connection):
+        said = b""
+        while chunk := connection.recv(1 << 16):
+            said += chunk
+        connection.sendall(said)
+
+
+async def test_a_server_whose_queue_is_full_loses_no_connection() -> None:
+    with tempfile.TemporaryDirectory(prefix="bridge-") as folder:
+        door = Door(Path(folder) / "gateway", PORT)
+        with slow_to_accept(door.socket):
+            code, out, err = await run(Room("system", doors=(door,)), interpreter(), "-I", "-c", INSIDE)
     assert code == 0, err
+    assert json.loads(out)["echoed"] is True and err == ""
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_a_server_that_is_gone_is_a_closed_connection(left: bool) -> None:
+    """Also where its socket is still there."""
+    with tempfile.TemporaryDirectory(prefix="bridge-") as folder:
+        door = Door(Path(folder) / "gone", PORT)
+        if left:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(door.socket))
+        ask = f"import socket\ns = socket.create_connection(('127.0.0.1', {PORT}), timeout=60)\nassert s.recv(1) == b''"
+        code, _, err = await run(Room("system", doors=(door,)), interpreter(), "-I", "-c", ask)
+    assert code == 0 and f"sandbox: {door.socket}: " in err
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 
 _CHUNK = 1 << 16
 _BACKLOG = 4096
+_PAUSE_S = 0.001
+_LONGEST_PAUSE_S = 0.05
 
 
 def open_doors(doors: Sequence[tuple[str, int]]) -> None:
@@ -38,9 +41,13 @@ async def _serve(doors: Sequence[tuple[str, int]], tell: int) -> None:
 
 
 async def _door(path: str, port: int) -> asyncio.Server:
+    turn = asyncio.Lock()
+
     async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            outside = await asyncio.open_unix_connection(path)
+            async with turn:
+                connected = await _connected(path)
+            outside = await asyncio.open_unix_connection(sock=connected)
         except OSError as error:
             sys.stderr.write(f"sandbox: {path}: {error.strerror}\n")
             writer.close()
@@ -49,6 +56,26 @@ async def _door(path: str, port: int) -> asyncio.Server:
             await asyncio.gather(_copy(reader, outside[1]), _copy(outside[0], writer))
 
     return await asyncio.start_server(through, "127.0.0.1", port, backlog=_BACKLOG)
+
+
+async def _connected(path: str) -> socket.socket:
+    """A connection, as soon as the server has a place in its queue. Raises OSError where there is no server.
+
+    asyncio takes a full queue for a connection under way, as it would be with TCP, and loses it.
+    """
+    connection, pause_s = socket.socket(socket.AF_UNIX), _PAUSE_S
+    try:
+        connection.setblocking(False)
+        while True:
+            try:
+                connection.connect(path)
+                return connection
+            except BlockingIOError:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    except BaseException:
+        connection.close()
+        raise
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
