@@ -9,6 +9,7 @@ from bridge.backend import Backend, DatasetInfo, Endpoint, Job, Level, Task, fea
 from bridge.errors import Problem, SpecError, did_you_mean
 from bridge.registry import backend, backend_names
 from bridge.spec import DatasetSpec, ModelSpec, TaskSpec
+from bridge.spec_file.rest import Rest
 
 DRY_RUN = "http://127.0.0.1:0/v1"
 """Stands for the address of the gateway, which is known only when it runs."""
@@ -48,10 +49,23 @@ def make_plan(spec: TaskSpec) -> Plan:
     problems: list[Problem] = []
     plan = _assign(spec, problems)
     for planned in _one_of_each_kind(plan):
-        problems += [*_gaps(planned), *planned.backend.check(planned.task)]
+        problems += _refused(planned)
     if problems:
         raise SpecError(sorted(set(problems), key=lambda problem: problem.field))
     return plan
+
+
+def problems_in_rest(rest: Rest) -> list[Problem]:
+    """What is wrong with a broken spec besides; names of datasets, and the datasets in which nothing is broken."""
+    problems: list[Problem] = []
+    for planned in _one_of_each_kind(_assign(rest.spec, problems)):
+        if whole := rest.whole(planned.task.datasets):
+            problems += _refused(replace(planned, task=replace(planned.task, datasets=whole)))
+    return sorted(set(problems), key=lambda problem: problem.field)
+
+
+def _refused(planned: PlannedTask) -> list[Problem]:
+    return [*_gaps(planned), *planned.backend.check(planned.task)]
 
 
 def _one_of_each_kind(plan: Plan) -> Iterator[PlannedTask]:

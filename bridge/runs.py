@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from bridge.errors import OutputError, Problem, SpecError
 from bridge.manifest import begin, read_manifest
-from bridge.plan import Plan, make_plan, recorded_plan
+from bridge.plan import Plan, make_plan, problems_in_rest, recorded_plan
 from bridge.progress import Silent, Watcher
 from bridge.report.read import read_report
 from bridge.report.schema import Report, Status
@@ -18,6 +18,7 @@ from bridge.seal import SEAL, write_seal
 from bridge.spec import TaskSpec
 from bridge.spec_file import dump_spec, recorded_spec
 from bridge.spec_file.perf import is_perf_spec
+from bridge.spec_file.rest import Rest
 
 
 def run(
@@ -51,18 +52,8 @@ def run(
 def prepare(spec: TaskSpec, *, unsafe: bool = False) -> Plan:
     """The plan, after every check that asks no network and starts no job. Raises SpecError with all problems."""
     from bridge import confine
-    from bridge.serve import check as check_model
-    from bridge.serve.misread import misread
 
-    problems: list[Problem] = []
-    for index, model in enumerate(spec.all_models):
-        problems += check_model(model, field="model" if spec.model else f"models[{index}]")
-        problems += misread(model, spec)
-    for index, judge in enumerate(spec.all_judges):
-        field = "judge" if spec.judge else f"judges[{index}]"
-        problems += check_model(judge, field=field)
-        if judge.local is not None:
-            problems.append(Problem("", f"{field}.local", "a judge answers in text", "give 'endpoint' or 'deploy'"))
+    problems = list(_of_models(spec))
     try:
         plan = make_plan(spec)
     except SpecError as error:
@@ -73,6 +64,26 @@ def prepare(spec: TaskSpec, *, unsafe: bool = False) -> Plan:
     if problems:
         raise SpecError(problems)
     return plan
+
+
+def problems_beside(rest: Rest) -> list[Problem]:
+    """What else is wrong with a spec that has problems already; for ``read_spec``."""
+    models = _of_models(rest.spec) if rest.has_models else ()
+    return [*models, *problems_in_rest(rest)]
+
+
+def _of_models(spec: TaskSpec) -> Iterator[Problem]:
+    from bridge.serve import check as check_model
+    from bridge.serve.misread import misread
+
+    for index, model in enumerate(spec.all_models):
+        yield from check_model(model, field="model" if spec.model else f"models[{index}]")
+        yield from misread(model, spec)
+    for index, judge in enumerate(spec.all_judges):
+        field = "judge" if spec.judge else f"judges[{index}]"
+        yield from check_model(judge, field=field)
+        if judge.local is not None:
+            yield Problem("", f"{field}.local", "a judge answers in text", "give 'endpoint' or 'deploy'")
 
 
 def remake_report(root: Path) -> Report:

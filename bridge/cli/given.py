@@ -12,6 +12,7 @@ from bridge.errors import Problem, SpecError
 
 if TYPE_CHECKING:
     from bridge.spec_file import SpecSource
+    from bridge.spec_file.rest import Rest
 
 SpecFile = Annotated[
     Path | None, typer.Argument(metavar="SPEC", help="The spec, a YAML or JSON file.", show_default=False)
@@ -51,10 +52,15 @@ class Given:
         """The spec and where its fields stand. Raises SpecError."""
         from bridge.spec_file import read_spec, spec_from_flags
 
+        def what_else(rest: Rest) -> list[Problem]:
+            from bridge.runs import problems_beside
+
+            return problems_beside(rest)
+
         overrides = self.overrides or []
         if self.spec is not None:
             self._refuse_flags()
-            return read_spec(self.spec, overrides, self.backend)
+            return read_spec(self.spec, overrides, self.backend, what_else)
         if misplaced := [name for name in self.datasets or [] if name.endswith((".yaml", ".yml", ".json"))]:
             message = f"{misplaced[0]!r} is the name of a file, not of a dataset"
             raise SpecError([Problem("--datasets", "", message, "a spec comes before the options")])
@@ -66,6 +72,7 @@ class Given:
             api_key_env=self.api_key_env,
             overrides=overrides,
             backend=self.backend,
+            what_else=what_else,
         )
 
     def _refuse_flags(self) -> None:

@@ -12,6 +12,7 @@ from bridge.finetuned.choose import Chosen
 from bridge.finetuned.training import Checkpoint
 from bridge.finetuned.weights import fingerprint
 from bridge.rundir import slug
+from bridge.runs import problems_beside
 from bridge.spec import TaskSpec
 from bridge.spec_file import read_spec, spec_from_mapping
 from bridge.spec_file.document import parse
@@ -41,7 +42,7 @@ def make_spec(
         return spec_from_mapping(mapping, overrides)
     _refuse_models(spec_file)
     own = [f"models={json.dumps(models)}", f"name={json.dumps(name)}"]
-    return read_spec(spec_file, [*own, *overrides], backend).spec
+    return read_spec(spec_file, [*own, *overrides], backend, problems_beside).spec
 
 
 def models_of(chosen: Chosen) -> list[dict[str, Any]]:

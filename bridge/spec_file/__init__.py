@@ -18,6 +18,7 @@ from bridge.spec import TaskSpec
 from bridge.spec_file.document import MAX_BYTES, Document, Key, Place, Value, parse, parse_json, scalar
 from bridge.spec_file.overrides import apply_override, key_of, use_backend
 from bridge.spec_file.problems import explain, kind_problems
+from bridge.spec_file.rest import WhatElse, nothing_else, rest_of
 from bridge.spec_file.surroundings import take_surroundings
 
 S = TypeVar("S", bound=BaseModel)
@@ -36,14 +37,16 @@ class Source(Generic[S]):
         try:
             yield
         except SpecError as error:
-            raise type(error)([self._placed(problem) for problem in error.problems]) from error
-
-    def _placed(self, problem: Problem) -> Problem:
-        key = None if problem.where else key_of(problem.field)
-        return problem if key is None else replace(problem, where=self.document.place(key).where)
+            raise type(error)([placed(problem, self.document) for problem in error.problems]) from error
 
 
 SpecSource = Source[TaskSpec]
+
+
+def placed(problem: Problem, document: Document) -> Problem:
+    """With file and line, where its field was given."""
+    key = None if problem.where else key_of(problem.field)
+    return problem if key is None else replace(problem, where=document.place(key).where)
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> TaskSpec:
@@ -51,9 +54,14 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> TaskSpec:
     return read_spec(path, overrides).spec
 
 
-def read_spec(path: Path, overrides: Sequence[str] = (), backend: str | None = None) -> SpecSource:
-    """As ``load_spec``, with the places; ``backend`` replaces every backend that the file names."""
-    return _source(read_document(path), overrides, backend, path.parent)
+def read_spec(
+    path: Path, overrides: Sequence[str] = (), backend: str | None = None, what_else: WhatElse = nothing_else
+) -> SpecSource:
+    """As ``load_spec``, with the places; ``backend`` replaces every backend that the file names.
+
+    Where the spec has problems, those that ``what_else`` finds in the rest of it are told with them.
+    """
+    return _source(read_document(path), overrides, backend, path.parent, what_else)
 
 
 def recorded_spec(path: Path) -> TaskSpec:
@@ -81,6 +89,7 @@ def spec_from_flags(
     api_key_env: str | None = None,
     overrides: Sequence[str] = (),
     backend: str | None = None,
+    what_else: WhatElse = nothing_else,
 ) -> SpecSource:
     """The spec that the command line alone describes: a running server and names of datasets."""
     given: dict[str, tuple[Key, Value]] = {
@@ -99,7 +108,7 @@ def spec_from_flags(
         if value is not None:
             put(document, key, value)
             document.places[key] = Place(flag)
-    return _source(document, overrides, backend, Path())
+    return _source(document, overrides, backend, Path(), what_else)
 
 
 def dump_spec(spec: BaseModel) -> str:
@@ -126,7 +135,13 @@ def _bytes(path: Path) -> bytes:
         raise SpecError([Problem(str(path), "", f"cannot be read: {reason}")]) from None
 
 
-def _source(document: Document, overrides: Sequence[str], backend: str | None, folder: Path) -> SpecSource:
+def _source(
+    document: Document,
+    overrides: Sequence[str],
+    backend: str | None,
+    folder: Path,
+    what_else: WhatElse = nothing_else,
+) -> SpecSource:
     _name_datasets(document.value)
     for override in overrides:
         apply_override(document, override)
@@ -134,7 +149,15 @@ def _source(document: Document, overrides: Sequence[str], backend: str | None, f
     if backend is not None:
         use_backend(document, backend)
     _no_other_kind(document)
-    return SpecSource(validated(document, take_surroundings(document, folder), TaskSpec), document)
+    surroundings = take_surroundings(document, folder)
+    try:
+        return SpecSource(validated(document, surroundings, TaskSpec), document)
+    except SpecError as error:
+        rest = rest_of(document, error.problems)
+        if rest is None:
+            raise
+        more = [placed(problem, document) for problem in what_else(rest) if rest.stands(problem)]
+        raise SpecError(sorted([*error.problems, *more], key=_by_line)) from None
 
 
 def _no_other_kind(document: Document) -> None:
