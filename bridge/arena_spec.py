@@ -27,7 +27,7 @@ def _as_mapping(value: object) -> object:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ContestantSpec(_Part):
@@ -226,7 +226,8 @@ class ArenaBlock(_Part):
     panel: PanelSpec = PanelSpec()
     """How several judges decide together."""
     missing: Literal["skip", "loss"] = "skip"
-    """Where one of two models has no answer: the battle is not played, or it is lost."""
+    """Where one of two models gave no answer (it is empty, null or no text, or the model's file has none): the battle
+    is not played, or it is lost. An answer whose request failed is never a loss: that battle stays open."""
     rating: RatingSpec = RatingSpec()
     """How decisions become ratings."""
     dry_run: bool = False

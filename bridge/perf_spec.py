@@ -25,7 +25,7 @@ PLAIN = ("req_s", "output_tok_s", "goodput", "goodput_per_s", "error_share")
 
 
 class SpecPart(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def seconds(duration: str) -> float:

@@ -12,7 +12,7 @@ from bridge.native.job import HubName, Thinking
 
 
 class NativeOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     hub: HubName = "modelscope"
     """Where datasets are fetched from that have no files here."""

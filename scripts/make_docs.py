@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from bridge.arena_spec import ArenaSpec
+from bridge.described import json_schema
 from bridge.report.schema import EXIT_CODES, ErrorKind, Report, SampleRecord, Status
 from bridge.spec import TaskSpec
 
@@ -138,12 +139,12 @@ def _exit_codes() -> Iterator[str]:
 
 
 def _sample_record() -> Iterator[str]:
-    yield from _described("SampleRecord", SampleRecord.model_json_schema(mode="serialization"), _written)
+    yield from _described("SampleRecord", json_schema(SampleRecord, "serialization"), _written)
 
 
 def _models(model: type[BaseModel], mode: Literal["validation", "serialization"]) -> Iterator[str]:
     """The model and all it refers to; of what is read, what may be left out, of what is written, only what it means."""
-    schema = model.model_json_schema(mode=mode)
+    schema = json_schema(model, mode)
     definitions = schema.get("$defs", {})
     table = _read_fields if mode == "validation" else _written
     yield from _described(model.__name__, schema, table)

@@ -16,7 +16,7 @@ from bridge.spec import TaskSpec
 class Options(BaseModel):
     """What the options of a backend derive from; the docstrings of the fields are their reference."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)

@@ -29,17 +29,18 @@ def command(
 
 
 def _schema(of: Of) -> dict[str, Any]:
+    from bridge.described import json_schema
     from bridge.report.json_schema import DIALECT, report_schema
     from bridge.spec import TaskSpec
 
     if of is Of.ARENA:
         from bridge.arena_spec import ArenaSpec
 
-        return {"$schema": DIALECT, **ArenaSpec.model_json_schema(mode="validation")}
+        return {"$schema": DIALECT, **json_schema(ArenaSpec, "validation")}
     if of is Of.PERF:
         from bridge.perf_spec import PerfSpec
 
-        return {"$schema": DIALECT, **PerfSpec.model_json_schema(mode="validation")}
+        return {"$schema": DIALECT, **json_schema(PerfSpec, "validation")}
     if of is Of.REPORT:
         return report_schema()
     if of is Of.COMPARISON:
@@ -50,4 +51,4 @@ def _schema(of: Of) -> dict[str, Any]:
         from bridge.gate.schema import answer_schema
 
         return {"$schema": DIALECT, **answer_schema()}
-    return {"$schema": DIALECT, **TaskSpec.model_json_schema(mode="validation")}
+    return {"$schema": DIALECT, **json_schema(TaskSpec, "validation")}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from bridge.finetuned.curves import curves_of
-from bridge.finetuned.page import plot
-from bridge.finetuned.schema import Curve
 from bridge.report.schema import Report
 from bridge.report.sections import Section
+
+if TYPE_CHECKING:
+    from bridge.finetuned.schema import Curve
 
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 _BASE = "base"
@@ -30,6 +31,9 @@ def applies(report: Report) -> bool:
 
 
 def content(report: Report, root: Path) -> Sequence[tuple[Curve, Markup]]:
+    from bridge.finetuned.curves import curves_of
+    from bridge.finetuned.page import plot
+
     return [(curve, plot(curve)) for curve in curves_of(steps_of(report), report.results)]
 
 

@@ -30,7 +30,7 @@ DRAWS = 4000
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PlannedDataset(_Part):

@@ -15,9 +15,7 @@ State = Literal["ok", "worse", "not shown", "missing", "unclear", "told"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, use_attribute_docstrings=True, extra="forbid", json_schema_serialization_defaults_required=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class SuiteAnswer(_Part):
@@ -95,4 +93,6 @@ class GateAnswer(_Part):
 
 def answer_schema() -> dict[str, Any]:
     """The JSON schema."""
-    return GateAnswer.model_json_schema(mode="serialization")
+    from bridge.described import json_schema
+
+    return json_schema(GateAnswer, "serialization")

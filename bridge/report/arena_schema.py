@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 class _Part(BaseModel):
     model_config = ConfigDict(
         frozen=True,
-        use_attribute_docstrings=True,
         extra="forbid",
         defer_build=True,
         json_schema_serialization_defaults_required=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.report.arena_browser import Browser, browser
 from bridge.report.arena_schema import ArenaJudge, ArenaModel, ArenaPair, ArenaReport
-from bridge.report.arena_table import range_text, rank_text
+from bridge.report.numbers import range_text, rank_text
 from bridge.report.plot import WIDTH, Axis
 from bridge.report.schema import Report, ResultRow
 from bridge.report.sections import Section

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.report.arena_schema import ArenaJudge, ArenaModel
+from bridge.report.numbers import range_text, rank_text
 from bridge.report.schema import Report, ResultRow
 from bridge.report.text import visible
 
@@ -46,25 +47,6 @@ def _leaderboard(models: Sequence[ArenaModel], level: float, title: str) -> Tabl
         counts = [f"{count:,}" for count in (one.wins, one.ties, one.losses)]
         table.add_row(rank_text(one), Text(visible(one.model)), _number(one.rating), range_text(one), *further, *counts)
     return table
-
-
-def rank_text(one: ArenaModel) -> str:
-    if one.rank is None:
-        return "–"
-    if one.rank_low is None or one.rank_low == one.rank_high:
-        return str(one.rank)
-    return f"{one.rank} ({one.rank_low}–{one.rank_high})"
-
-
-def range_text(one: ArenaModel) -> str:
-    """The interval; of a model that never won or never lost the one side that it has."""
-    if one.interval is not None:
-        return f"{one.interval[0]:.0f} – {one.interval[1]:.0f}"
-    if one.unbounded == "below":
-        return f"below {one.bound:.0f}" if one.bound is not None else "never won"
-    if one.unbounded == "above":
-        return f"above {one.bound:.0f}" if one.bound is not None else "never lost"
-    return "–"
 
 
 def _scores(rows: Sequence[ResultRow]) -> Table:

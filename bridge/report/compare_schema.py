@@ -15,9 +15,7 @@ Reason = Literal["prompt", "answer", "extraction", "scoring"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, use_attribute_docstrings=True, extra="forbid", json_schema_serialization_defaults_required=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class Side(_Part):
@@ -241,4 +239,6 @@ class Comparison(_Part):
 
 def comparison_schema() -> dict[str, Any]:
     """The JSON schema."""
-    return Comparison.model_json_schema(mode="serialization")
+    from bridge.described import json_schema
+
+    return json_schema(Comparison, "serialization")

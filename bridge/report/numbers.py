@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bridge.report.arena_schema import ArenaModel
     from bridge.report.schema import ResultRow
 
 
@@ -27,6 +28,26 @@ def interval_text(row: ResultRow) -> str:
         return ""
     low, high = (_number(bound, row.unit) for bound in row.ci95)
     return f"[{low}, {high}]"
+
+
+def rank_text(one: ArenaModel) -> str:
+    """``3``, or ``3 (2–5)`` where the rank is not sure."""
+    if one.rank is None:
+        return NO_VALUE
+    if one.rank_low is None or one.rank_low == one.rank_high:
+        return str(one.rank)
+    return f"{one.rank} ({one.rank_low}–{one.rank_high})"
+
+
+def range_text(one: ArenaModel) -> str:
+    """The interval; of a model that never won or never lost the one side that it has."""
+    if one.interval is not None:
+        return f"{one.interval[0]:.0f} – {one.interval[1]:.0f}"
+    if one.unbounded == "below":
+        return f"below {one.bound:.0f}" if one.bound is not None else "never won"
+    if one.unbounded == "above":
+        return f"above {one.bound:.0f}" if one.bound is not None else "never lost"
+    return NO_VALUE
 
 
 def duration_text(seconds: float) -> str:

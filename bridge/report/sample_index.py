@@ -88,9 +88,15 @@ def is_fresh(path: Path, files: Sequence[Source]) -> bool:
     return bool(made_of == fingerprint(files))
 
 
+_CACHE_KIB = 256
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """For reading; nothing is created, and nothing is written beside it. Raises sqlite3.Error."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    # The system keeps the file's pages already; SQLite's own two megabytes for each reader would only be a copy.
+    db.execute(f"pragma cache_size = -{_CACHE_KIB}")
+    return db
 
 
 def write_index(files: Sequence[Source], path: Path) -> None:

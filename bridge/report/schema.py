@@ -17,7 +17,6 @@ from bridge.report.arena_schema import ArenaReport
 class _Part(BaseModel):
     model_config = ConfigDict(
         frozen=True,
-        use_attribute_docstrings=True,
         extra="forbid",
         defer_build=True,
         json_schema_serialization_defaults_required=True,

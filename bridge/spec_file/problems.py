@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from bridge.described import field_docstrings
 from bridge.errors import Problem, did_you_mean
 from bridge.spec import TaskSpec
 from bridge.spec_file.document import Document, Key, Value, dotted, scalar
@@ -246,5 +247,4 @@ def _atoms(annotation: Any) -> Iterator[Any]:
 
 
 def _first_sentence(model: Model, name: str) -> str:
-    info = model.model_fields.get(name)
-    return (info.description or "").partition(". ")[0].rstrip(".") if info else ""
+    return field_docstrings(model).get(name, "").partition(". ")[0].rstrip(".")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Finding(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     state: Literal["wrong", "note"]
     """``wrong``: the run is not whole, or was changed; ``note``: worth knowing, nothing is wrong with the run."""
@@ -18,7 +18,7 @@ class Finding(BaseModel):
 
 
 class Verification(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True)
 
     run: str
     digest: str | None

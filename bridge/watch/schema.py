@@ -8,7 +8,7 @@ from bridge.report.schema import Report, Status
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Entry(_Part):
