@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -56,21 +55,9 @@ def render(visit: Visit, template: str, **context: Any) -> str:
 def view_environment(language: str) -> jinja2.Environment:
     reports = environment(language)
     loader = jinja2.ChoiceLoader([jinja2.PackageLoader("bridge.view", "templates"), reports.loader or _NOTHING])
-    view = reports.overlay(loader=loader, bytecode_cache=_compiled())
+    view = reports.overlay(loader=loader)
     view.filters = {**reports.filters, "text": shown}
     return view
-
-
-def _compiled() -> jinja2.BytecodeCache | None:
-    """Templates compiled once and for all, in the user's cache folder: half a second less until the first pages."""
-    from bridge.view.work import cache_folder
-
-    folder = cache_folder() / "templates"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None
 
 
 _NOTHING = jinja2.DictLoader({})
