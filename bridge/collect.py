@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bridge.backend import BenchmarkResult, Job, Outcome
-from bridge.endpoint.traffic import failures, judge_usage, usage
+from bridge.endpoint.totals import failures, judge_usage, usage
 from bridge.errors import OutputError
 from bridge.launch import digest, earlier_outcome, not_launched
 from bridge.manifest import Manifest

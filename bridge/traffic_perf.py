@@ -11,7 +11,7 @@ from math import ceil, sqrt
 from pathlib import Path
 
 from bridge.backend import BenchmarkResult
-from bridge.endpoint.traffic import Asked, asked
+from bridge.endpoint.totals import Asked, asked
 from bridge.report.perf_points import DATASET, TRAFFIC
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, Status
 

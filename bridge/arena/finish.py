@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from bridge.arena.report import write_arena_report
 from bridge.arena_spec import ArenaSpec, ContestantSpec
-from bridge.endpoint.traffic import judge_usage, usage
+from bridge.endpoint.totals import judge_usage, usage
 from bridge.manifest import Manifest, bridge_version
 from bridge.native.arena.folder import ArenaFolder
+from bridge.native.arena.rating_stage import nobody_said_anything
 from bridge.native.arena.settings import of_spec
 from bridge.report.merge import merge
 from bridge.report.schema import ErrorKind, ModelInfo, Report, ReportError
@@ -21,12 +22,12 @@ from bridge.serve import describe
 
 def finish(spec: ArenaSpec, rundir: RunDir, manifest: Manifest, errors: Sequence[ReportError]) -> Report:
     """Writes the report. Raises OutputError where the battles cannot be read."""
-    folder, models = ArenaFolder(rundir.root), [_described(model) for model in spec.models]
-    if next(folder.all_battles(), None) is None:
+    run, models = of_spec(spec), [_described(model) for model in spec.models]
+    if nobody_said_anything(ArenaFolder(rundir.root), run):
         return _without_battles(spec, rundir, manifest, models, errors)
     return write_arena_report(
         rundir,
-        of_spec(spec),
+        run,
         manifest=manifest,
         models=models,
         usage=usage(rundir.requests),
@@ -46,7 +47,7 @@ def _without_battles(
     spec: ArenaSpec, rundir: RunDir, manifest: Manifest, models: Sequence[ModelInfo], errors: Sequence[ReportError]
 ) -> Report:
     people = all(judge.human for judge in spec.all_judges)
-    message = "nobody has voted yet" if people else "there is no battle"
+    message = "nobody has voted yet on the answers as they are" if people else "there is no battle"
     hint = (
         f"bridge arena review {rundir.root} --as NAME opens the page to vote on" if people else "see the other errors"
     )

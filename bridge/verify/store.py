@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from zlib import crc32
 
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.totals import usage
 from bridge.errors import OutputError
 from bridge.report.schema import Usage
 

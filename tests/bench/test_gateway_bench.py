@@ -25,7 +25,7 @@ import pytest
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
 from bridge.endpoint.gateway import Gateway
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.totals import usage
 
 pytestmark = pytest.mark.bench
 

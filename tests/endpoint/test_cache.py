@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bridge.endpoint.cache import RequestStore
-from bridge.endpoint.traffic import Record, StoreError, usage
+from bridge.endpoint.totals import usage
+from bridge.endpoint.traffic import Record, StoreError
 from bridge.errors import OutputError
 
 

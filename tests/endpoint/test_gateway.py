@@ -14,7 +14,7 @@ from fault_server import OK, Fault, FaultServer, answer_to
 from bridge.endpoint import gateway as gateway_module
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.gateway import Gateway
-from bridge.endpoint.traffic import failures
+from bridge.endpoint.totals import failures
 
 Seen = tuple[int, dict[str, Any]]
 

@@ -10,7 +10,7 @@ from fault_server import OK, Fault, FaultServer, Mode, answer_to
 
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client, RequestFailed
-from bridge.endpoint.traffic import failures, usage
+from bridge.endpoint.totals import failures, usage
 
 CHAT = "/chat/completions"
 

@@ -11,7 +11,7 @@ from fault_server import OK, Fault, FaultServer, answer_to
 
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.gateway import Gateway
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.totals import usage
 
 Seen = tuple[int, dict[str, Any]]
 

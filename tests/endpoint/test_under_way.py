@@ -11,7 +11,7 @@ from fault_server import Fault, FaultServer, answer_to
 
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client, RequestFailed
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.totals import usage
 
 CHAT = "/chat/completions"
 

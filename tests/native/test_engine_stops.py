@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fault_server import OK, Fault, FaultServer
 
-from bridge.endpoint.traffic import usage
+from bridge.endpoint.totals import usage
 from bridge.report.schema import ErrorKind, Status
 
 

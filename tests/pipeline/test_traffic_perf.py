@@ -9,7 +9,7 @@ from fault_server import FaultServer
 from server_thread import serving
 
 from bridge import run
-from bridge.endpoint.traffic import Asked
+from bridge.endpoint.totals import Asked
 from bridge.report.schema import Report
 from bridge.spec_file import spec_from_mapping
 from bridge.traffic_perf import busy_s

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.endpoint.cache import RequestStore
-from bridge.endpoint.traffic import Failures, Record, StoreError, failures, usage
+from bridge.endpoint.totals import Failures, failures, usage
+from bridge.endpoint.traffic import Record, StoreError
 from bridge.report.schema import Usage
 
 
