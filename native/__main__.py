@@ -19,12 +19,13 @@ from bridge.endpoint.client import Client
 from bridge.endpoint.traffic import judge_traffic
 from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BackendFailed, BridgeError, Interrupted, SpecError
 from bridge.native.engine import Engine, OpenDataset
-from bridge.native.job import BASE_URL_ENV, NativeJob, read_job, recipe, samples_file
+from bridge.native.job import BASE_URL_ENV, NativeJob, read_job, samples_file
 from bridge.native.judging import judging_from
 from bridge.native.panel import Judge, Panel
 from bridge.native.progress import Ledger, read_state
-from bridge.native.questions import Questions, data_files, questions_of, source_code
+from bridge.native.questions import Questions, questions_of
 from bridge.native.readers import DataError
+from bridge.native.recipe import recipe
 from bridge.native.records import SampleWriter
 from bridge.native.scorers.pool import ScorerPool
 
@@ -66,7 +67,7 @@ def _open(job: NativeJob, ledger: Ledger) -> list[Questions]:
         state = ledger.datasets[dataset.id]
         try:
             questions = questions_of(dataset)
-            state.recipe = recipe(job, dataset, data_files(questions), source_code(dataset))
+            state.recipe = recipe(job, questions)
         except (DataError, OSError) as error:
             state.problems.append(str(error))
             continue

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,32 @@ def image_url(source: Any, folder: Path | None) -> str:
         return text
     if found := _DATA_URL.match(text):
         return _data_url(_decoded(text[found.end() :]))
-    if len(text) <= _LONGEST_NAME and text.lower().endswith(_SUFFIXES):
-        return _data_url(_read(text, folder))
-    return _data_url(_decoded(text))
+    return _data_url(_read(text, folder) if _is_name(text) else _decoded(text))
+
+
+def image_files(sample: Sample, folder: Path) -> Iterator[Path]:
+    """The files below the folder that the sample's images are read from, whether they are there or not."""
+    own = (part for turn in sample.messages if isinstance(turn.get("content"), list) for part in turn["content"])
+    for source in (*sample.images.values(), *(_given(part) for part in own)):
+        while isinstance(source, Mapping):
+            source = None if isinstance(source.get("bytes"), bytes) else source.get("path")
+        if isinstance(source, str) and _is_name(source.strip()):
+            with suppress(ValueError, OSError):
+                yield _below(folder, source.strip())
+
+
+def _is_name(text: str) -> bool:
+    """Whether it names a file: no URL, and no image itself."""
+    there = text.startswith(("http://", "https://")) or _DATA_URL.match(text)
+    return not there and len(text) <= _LONGEST_NAME and text.lower().endswith(_SUFFIXES)
+
+
+def _given(part: Any) -> Any:
+    """The URL, or what stands for it, in a part of a message."""
+    if not isinstance(part, dict) or part.get("type") != "image_url":
+        return None
+    given = part.get("image_url")
+    return given.get("url") if isinstance(given, dict) else given
 
 
 def _with_own(message: Message, folder: Path | None) -> Message:
@@ -95,9 +119,8 @@ def _resolved(part: Any, folder: Path | None) -> Any:
         raise ValueError("a part of a message is to be an object with a type")
     if part.get("type") != "image_url":
         return part
-    given = part.get("image_url")
-    more = given if isinstance(given, dict) else {"url": given}
-    return {**part, "image_url": {**more, "url": image_url(more.get("url"), folder)}}
+    more = part["image_url"] if isinstance(part.get("image_url"), dict) else {}
+    return {**part, "image_url": {**more, "url": image_url(_given(part), folder)}}
 
 
 def _placed(text: str, images: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -117,16 +140,22 @@ def _placed(text: str, images: Mapping[str, str]) -> Iterator[dict[str, Any]]:
 def _read(name: str, folder: Path | None) -> bytes:
     if folder is None:
         raise ValueError(f"{name}: there is no folder to look for it in")
-    root = folder.resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root):
-        raise ValueError(f"{name}: leads out of the folder of the data")
+    path = _below(folder, name)
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"{name}: more than {LARGEST >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def _below(folder: Path, name: str) -> Path:
+    """Raises ValueError where that is somewhere else."""
+    root = folder.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise ValueError(f"{name}: leads out of the folder of the data")
+    return path
 
 
 def _decoded(text: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -139,13 +138,3 @@ def samples_file(folder: Path, dataset: str) -> Path:
     """Where the records of a dataset are; ``dataset`` is made safe as a file name."""
     safe = "".join(char if char.isalnum() or char in "._+=@-" else f"%{ord(char):02X}" for char in dataset)
     return folder / SAMPLES / f"{safe}.jsonl"
-
-
-def recipe(job: NativeJob, dataset: DatasetJob, files: list[tuple[str, int, int]], source: bytes) -> str:
-    """Hash of all that the records of a dataset depend on; records of another recipe are not gone on from.
-
-    ``files`` are the data's paths with size and time of change, ``source`` is the benchmark's own code.
-    """
-    judges = [(judge.model, judge.identity, judge.request) for judge in job.judges] if dataset.judging else []
-    what = [job.version, job.model, job.identity, asdict(dataset), judges, files, hashlib.sha256(source).hexdigest()]
-    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bridge.native.benchmark import Benchmark, Message, Prompt, Sample, scored_by
-from bridge.native.benchmarks import benchmark, file_of
-from bridge.native.documents import DocumentsTable
+from bridge.native.benchmarks import benchmark
 from bridge.native.images import resolved
 from bridge.native.job import DatasetJob
 from bridge.native.judging import NEEDS_TARGET
@@ -19,7 +18,7 @@ from bridge.native.locate import find_examples, find_sources
 from bridge.native.prompt import messages_of
 from bridge.native.readers import DataError, Line
 from bridge.native.source import Source
-from bridge.native.tables import FileTable, MadeTable, Table, table_of
+from bridge.native.tables import MadeTable, Table, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,8 @@ class Questions:
     """Files that could not be read to their end."""
     counts: dict[str | None, int] = field(default_factory=dict)
     """Samples of each subset, so far."""
+    ready: Callable[[Sample, Path | None], Sample] = resolved
+    """Fetches a sample's images, in the folder of its table. Raises ValueError with what is wrong."""
     _rows: dict[str | None, int] = field(default_factory=dict)
     _demos: dict[str | None, list[Sample]] = field(default_factory=dict)
 
@@ -95,6 +96,11 @@ class Questions:
         return judging is None or judging["method"] in NEEDS_TARGET
 
     def _of_table(self, table: Table, index: Iterator[int]) -> Iterator[Question]:
+        for row, subset, sample, problem in self.taken(table):
+            yield from self._asked(next(index), row, subset, sample, problem)
+
+    def taken(self, table: Table) -> Iterator[tuple[int, str | None, Sample | None, str]]:
+        """The rows of a table that belong to the dataset: number in the subset, subset, and sample or problem."""
         only_subset = table.subset is not None or not self.benchmark.subsets
         for line in _rows(table, self.benchmark, self.dataset.split):
             if only_subset and self._full(table.subset):
@@ -106,7 +112,7 @@ class Questions:
             row = self._rows[subset] = self._rows.get(subset, -1) + 1
             if not self._full(subset):
                 self.counts[subset] = self.counts.get(subset, 0) + 1
-                yield from self._asked(next(index), row, subset, sample, problem)
+                yield row, subset, sample, problem
 
     def _full(self, subset: str | None) -> bool:
         return self.dataset.limit is not None and self.counts.get(subset, 0) >= self.dataset.limit
@@ -118,7 +124,7 @@ class Questions:
             sample = self.benchmark.to_sample(line.row)
             if sample.target is None and self._needs_target:
                 raise ValueError("has no reference answer; answers without one need a judge that rates them")
-            return resolved(sample, table.folder), ""
+            return self.ready(sample, table.folder), ""
         except KeyError as error:
             there = ", ".join(map(str, list(line.row)[:12]))
             return None, f"{table.name}:{line.number}: has no {error.args[0]}; there are: {there}"
@@ -251,23 +257,6 @@ def _tables(
 
         return hub_tables(dataset.hub, mark, split, dataset.subsets)
     return [table_of(source, mark.layout) for source in find(mark, Path(dataset.path), split)]
-
-
-def data_files(questions: Questions) -> list[tuple[str, int, int]]:
-    """The files that the questions come from, with size and time of change; part of the recipe."""
-    paths = [
-        path for table in questions.tables if isinstance(table, FileTable | DocumentsTable) for path in table.files
-    ]
-    if questions.dataset.num_fewshot:
-        examples = example_tables(questions.dataset, questions.benchmark)
-        paths += [path for table in examples if isinstance(table, FileTable | DocumentsTable) for path in table.files]
-    stats = [(path, path.stat()) for path in paths]
-    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-
-
-def source_code(dataset: DatasetJob) -> bytes:
-    """The file that defines how the benchmark is read; part of the recipe."""
-    return file_of(dataset.benchmark).read_bytes()
 
 
 def asked_as(mark: Benchmark, dataset: DatasetJob) -> Benchmark:

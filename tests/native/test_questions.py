@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bridge.native.job import DatasetJob
-from bridge.native.questions import Question, data_files, questions_of
+from bridge.native.questions import Question, questions_of
 from bridge.native.readers import DataError
+from bridge.native.recipe import data_files
 
 Write = Callable[[Path, list[Any]], Path]
 

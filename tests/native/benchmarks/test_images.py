@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -14,8 +16,11 @@ import pytest
 from fault_server import FaultServer
 
 from bridge.native.benchmarks import benchmark
-from bridge.native.images import image_url, resolved, shown
+from bridge.native.images import LARGEST, image_url, resolved, shown
+from bridge.native.job import DatasetJob
 from bridge.native.prompt import messages_of
+from bridge.native.questions import questions_of
+from bridge.native.recipe import shown_files
 from bridge.report.schema import ErrorKind
 
 
@@ -167,6 +172,85 @@ async def test_a_broken_image_costs_its_own_row(native_run: Any, task: Callable[
     kept = next(iter(result.samples)).input
     assert isinstance(kept, list)
     assert f"{len(png(1))} bytes;sha256=" in json.dumps(kept), "the record names the image, and does not hold it"
+
+
+async def test_another_image_of_the_same_name_is_asked_about_anew(
+    native_run: Any, task: Callable[..., Any], folder: Path
+) -> None:
+    row = {"question": "What is in <image 1>?", "image_1": "images/a.png", "answer": "B"}
+    (folder / "look.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    given, image = task({"name": "general_vqa", "path": str(folder)}), folder / "images" / "a.png"
+    async with FaultServer(answer=lambda prompt: "B") as server:
+
+        async def asked_about() -> set[str]:
+            known = len(server.journal)
+            assert await native_run.run(given, server.base_url) == 0
+            return {part["image_url"]["url"] for one in server.journal[known:] for part in _images(one.body)}
+
+        assert await asked_about() == {url_of(png(1))}
+        written = image.stat()
+        image.write_bytes(png(2))
+        os.utime(image, ns=(written.st_atime_ns, written.st_mtime_ns))
+        assert image.stat().st_size == written.st_size, "neither size nor time tell that it is another"
+        assert await asked_about() == {url_of(png(2))}
+        image.write_bytes(png(1))
+        assert await asked_about() == set(), "what was asked once is in the cache"
+    recorded = [sample.input for result in native_run.collect(given) for sample in result.samples]
+    assert "sha256=" + hashlib.sha256(png(1)).hexdigest() in json.dumps(recorded)
+
+
+def shown_of(file: Path, name: str = "general_vqa", limit: int | None = None) -> list[tuple[str, int, str]]:
+    """What the recipe knows of the images that a file's rows show."""
+    mark = benchmark(name)
+    job = DatasetJob(mark.name, name, str(file), (), mark.split, 0, limit, 1, {})
+    return [(Path(path).name, size, sha256) for path, size, sha256 in shown_files(questions_of(job))]
+
+
+def write(folder: Path, *rows: dict[str, Any]) -> Path:
+    file = folder / "look_val.jsonl"
+    file.write_text("".join(json.dumps({"answer": "B", **row}) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+PART = {"type": "image_url", "image_url": "images/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("general_vqa", {"question": "?", "image": "images/a.png"}),
+        ("general_vqa", {"question": "?", "image_7": " images/../images/a.png "}),
+        ("general_vqa", {"question": "?", "image": {"path": "images/a.png"}}),
+        (
+            "general_vqa",
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "images/a.png"}]}]},
+        ),
+        ("general_qa", {"messages": [{"role": "user", "content": [{**PART, "image_url": {"url": "images/a.png"}}]}]}),
+        ("general_vmcq", {"question": "?", "image_1": "images/a.png", "options": ["a cat", "a pixel"]}),
+    ],
+)
+def test_a_file_that_is_shown_belongs_to_the_recipe(folder: Path, name: str, row: dict[str, Any]) -> None:
+    content = ("a.png", len(png(1)), hashlib.sha256(png(1)).hexdigest())
+    assert shown_of(write(folder, row, row), name) == [content]
+
+
+def test_what_is_no_file_or_is_not_shown_does_not(folder: Path) -> None:
+    sources = ["https://example.org/a.png", url_of(png(3)), "../secret.png", "link.png", "secret\0.png"]
+    assert shown_of(write(folder, *({"question": "?", "image": source} for source in sources))) == []
+    names = ("images/a.png", "gone.png", "cut.png")
+    file = write(folder, *({"question": "?", "image": name} for name in names))
+    assert [name for name, _, _ in shown_of(file, limit=2)] == ["gone.png", "a.png"]
+    assert shown_of(file)[1] == ("gone.png", -1, "")
+    with (folder / "images" / "a.png").open("r+b") as image:
+        image.truncate(LARGEST + 1)
+    assert shown_of(file, limit=1) == [("a.png", LARGEST + 1, "")]
+
+
+def test_a_row_that_cannot_be_read_names_nothing_and_hides_nothing(folder: Path) -> None:
+    file = write(folder, {"question": 5}, {"question": "?", "image": "images/a.png"}, {})
+    assert [name for name, _, _ in shown_of(file)] == ["a.png"]
+    file.write_bytes(file.read_bytes() + b"\xff\n{")
+    assert [name for name, _, _ in shown_of(file)] == ["a.png"]
 
 
 def _images(body: dict[str, Any]) -> list[dict[str, Any]]:
