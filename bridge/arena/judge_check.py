@@ -17,11 +17,12 @@ from bridge.arena_spec import ArenaSpec, ContestantSpec, PairsSpec
 from bridge.errors import OutputError, Problem, SpecError
 from bridge.invocation import clear_about_the_disk, in_a_loop
 from bridge.native.arena.agreement import cohen
-from bridge.native.arena.answers import Answer, Answers, read_answers
+from bridge.native.arena.answers import Answer, Answers, recorded_answers
 from bridge.native.arena.battle import Battle, read_battles
 from bridge.native.arena.folder import ArenaFolder, recorded_questions
 from bridge.native.arena.gold import Label, Pair
 from bridge.native.arena.judges import Judged, judged
+from bridge.native.arena.present import about_now
 from bridge.native.arena.prompts import choose, load
 from bridge.native.arena.questions import Question
 from bridge.native.arena.voices import voices
@@ -122,8 +123,11 @@ def setup_of(spec: ArenaSpec, pairs: Sequence[Pair]) -> Setup:
     return setup
 
 
-def gold_of_people(path: Path) -> list[Pair]:
-    """What the majority of people said in a run: ``path`` is its folder, or one of its files of votes."""
+def gold_of_people(path: Path) -> tuple[list[Pair], int]:
+    """What the majority of people said in a run, and how many votes are about answers that have changed since.
+
+    ``path`` is the run's folder, or one of its files of votes.
+    """
     root = path if path.is_dir() else path.parent.parent
     folder, spec = ArenaFolder(root), spec_of(root)
     files = folder.vote_files() if path.is_dir() else [path]
@@ -131,13 +135,14 @@ def gold_of_people(path: Path) -> list[Pair]:
     if not rows:
         raise OutputError(f"{path}: nobody has voted; bridge arena review {root} --as NAME opens the page for it")
     questions = {question.question_id: question for question in recorded_questions(folder.questions)}
-    answers = {one.name: read_answers(folder.answers(one.name), one.name, {}) for one in spec.models}
+    answers = {one.name: recorded_answers(folder.answers(one.name), one.name) for one in spec.models}
+    now = about_now(folder, rows)
     said: dict[tuple[str, int, str, str], list[int]] = {}
-    for verdicts in voices(rows).values():
+    for verdicts in voices(now).values():
         for comparison, verdict in verdicts.items():
             said.setdefault(comparison, []).append(verdict)
     found = (_pair(questions, answers, comparison, verdicts) for comparison, verdicts in said.items())
-    return [pair for pair in found if pair is not None]
+    return [pair for pair in found if pair is not None], len(rows) - len(now)
 
 
 def _pair(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.arena.prepare import Setup
-from bridge.native.arena.answers import Answer, Answers, read_answers
+from bridge.native.arena.answers import Answer, Answers, recorded_answers
 from bridge.native.arena.asking import answered
 from bridge.native.arena.battle import Battle, read_battles
 from bridge.native.arena.folder import ArenaFolder, recorded_questions
@@ -104,7 +104,7 @@ def _answers(setup: Setup, folder: ArenaFolder | None) -> tuple[dict[str, int], 
         path = folder.answers(model.name) if folder else None
         asked = setup.contestant(model)
         there = answered(path, asked, setup.questions) if path is not None else {}
-        found = read_answers(path, model.name, {}) if path is not None and there else Answers(model.name)
+        found = recorded_answers(path, model.name) if path is not None and there else Answers(model.name)
         waiting[model.name] = sum(len(one.turns) for one in setup.questions if one.question_id not in there)
         for question in setup.questions:
             if question.question_id not in there:
@@ -121,7 +121,7 @@ def _done(setup: Setup, shown: Shown, folder: ArenaFolder | None) -> dict[str, B
     for name in changed_questions(recorded_questions(folder.questions), now):
         del now[name]
     judges = [judge.name for judge in setup.asked_judges]
-    standing = Standing(now, setup.prompts, shown, judges, setup.spec.arena.dry_run)
+    standing = Standing(now, setup.prompts, shown, judges, setup.spec.arena)
     standing.take(read_battles(folder.battles))
     return standing.kept
 

@@ -14,16 +14,20 @@ from bridge.arena_spec import ArenaSpec, ContestantSpec
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
 from bridge.errors import BridgeError, EnvError, OutputError
-from bridge.native.arena.answers import Answers, read_answers
+from bridge.native.arena.answers import Answers, recorded_answers
 from bridge.native.arena.asking import ask, still_to_ask, write_answers
 from bridge.native.arena.battle import Battle, BattleError, line, read_battles
 from bridge.native.arena.folder import Appender, ArenaFolder, recorded_questions, set_aside, write_questions
 from bridge.native.arena.judging import Judge, Judging, Purse, Shown, blank, drawn, unplayed
 from bridge.native.arena.matches import Call, spent
+from bridge.native.arena.questions import Question
+from bridge.native.arena.rating_stage import people_of
 from bridge.native.arena.schedule import Schedule
+from bridge.native.arena.settings import of_spec
 from bridge.native.arena.standing import Standing, changed_questions
 from bridge.progress import JobProgress, Watcher
 from bridge.report.schema import ErrorKind, ReportError
+from bridge.report.text import plural
 from bridge.rundir import RunDir, write_atomic
 from bridge.spec_file import dump_spec
 
@@ -91,16 +95,15 @@ class Stages:
         counter = Counter(self.watcher, JobProgress(f"answers of {model.name}", "running", 0, len(waiting), "answer"))
         async with connected(model, self.spec, self.rundir, store, self.watcher) as client:
             await ask(client, asked, waiting, path, concurrency=self.spec.concurrency, told=counter.count)
-            if client.down.is_set():
-                self.unanswered(client.down_reason, model.name)
         counter.close()
 
     # Battles ----------------------------------------------------------------------------------------------------
 
     async def _battles(self, store: RequestStore) -> None:
-        shown = Shown({name: self._recorded_answers(name) for name in self.setup.models})
+        shown = Shown({name: recorded_answers(self.folder.answers(name), name) for name in self.setup.models})
         self._missing(shown)
         done = self._standing(shown)
+        self._old_votes()
         judges = {judge.name: self.setup.judge(judge) for judge in self.setup.asked_judges}
         block = self.spec.arena
         schedule = Schedule(block, self.setup.questions, self.setup.models, list(judges), self.setup.prompts, shown)
@@ -119,19 +122,13 @@ class Stages:
                         break
         self._not_answered(done.values())
 
-    def _recorded_answers(self, model: str) -> Answers:
-        path = self.folder.answers(model)
-        if not path.exists() or not path.stat().st_size:
-            return Answers(model)
-        return read_answers(path, model, {})
-
     def _standing(self, shown: Shown) -> dict[str, Battle]:
         """The rows that still count; what no longer does is set aside before the new spec is written down."""
         now = {question.question_id: question for question in self.setup.questions}
         changed = changed_questions(recorded_questions(self.folder.questions), now)
         questions = {name: question for name, question in now.items() if name not in changed}
         judges = self._same_judges()
-        standing = Standing(questions, self.setup.prompts, shown, judges, self.spec.arena.dry_run)
+        standing = Standing(questions, self.setup.prompts, shown, judges, self.spec.arena)
         if self.folder.battles.exists():
             standing.take(read_battles(self.folder.battles))
         set_aside(self.folder, standing.kept.values(), standing.stale)
@@ -143,6 +140,11 @@ class Stages:
         write_atomic(self.folder.judges, json.dumps(how, indent=1))
         write_atomic(self.rundir.spec, dump_spec(self.spec))
         return standing.kept
+
+    def _old_votes(self) -> None:
+        if stale := people_of(self.folder, of_spec(self.spec)).stale:
+            what = f"{plural(stale, 'vote')} of people no longer count: the answers they are about have changed"
+            self.watcher.note(f"{what} ({self.folder.votes})")
 
     def _same_judges(self) -> set[str]:
         """Judges that are asked as they were when the rows were made."""
@@ -215,18 +217,17 @@ class Stages:
 
     def _missing(self, shown: Shown) -> None:
         """Which models lack answers, and why; what that leaves undecided is told with the ratings."""
+        block, total = self.spec.arena, len(self.setup.questions)
+        loss = "arena.missing: loss counts their battles as lost"
         for name, answers in shown.answers.items():
-            lacking = [
-                (question.question_id, answers.get(question.question_id).problem)
-                for question in self.setup.questions
-                if answers.get(question.question_id).up_to(len(question.turns)) is None
-            ]
-            if lacking:
-                question_id, why = lacking[0]
-                what = f"{name} lacks an answer to {len(lacking)} of {len(self.setup.questions)} questions"
-                message = f"{what}, the first: {question_id} ({why or 'not to every turn'})"
-                hint = "arena.missing: loss counts their battles as lost" if self.spec.arena.missing == "skip" else ""
+            failed, empty = _lacking(answers, self.setup.questions)
+            if empty:
+                message = f"{name} lacks an answer to {len(empty)} of {total} questions, the first: {_first(empty)}"
+                hint = loss if block.missing == "skip" and block.mode != "single" else ""
                 self.errors.append(ReportError(kind=ErrorKind.WARNING, message=message, hint=hint, model=name))
+            if failed:
+                message = f"{name}: {len(failed)} of {total} questions were not answered, the first: {_first(failed)}"
+                self._unanswered(message, name, len(failed))
 
     def _not_answered(self, rows: Iterable[Battle]) -> None:
         """Calls that failed, judge by judge; what that leaves undecided is told with the ratings."""
@@ -237,12 +238,11 @@ class Stages:
             failed = [row.error.message for row in own if row.error is not None and row.error.kind == "failed"]
             if failed:
                 what = f"judge {judge}: {len(failed)} of {len(own)} calls were not answered, the last: {failed[-1]}"
-                hint = "run the same command again: only these are asked"
-                error = ReportError(kind=ErrorKind.UNANSWERED, message=what, hint=hint, count=len(failed), model=judge)
-                self.errors.append(error)
+                self._unanswered(what, judge, len(failed))
 
-    def unanswered(self, reason: str, model: str) -> None:
-        self.errors.append(ReportError(kind=ErrorKind.UNANSWERED, message=reason, model=model))
+    def _unanswered(self, what: str, model: str, count: int) -> None:
+        hint = "run the same command again: only these are asked"
+        self.errors.append(ReportError(kind=ErrorKind.UNANSWERED, message=what, hint=hint, count=count, model=model))
 
     def _out_of_money(self, matches: int) -> None:
         message = f"arena.pairs.budget.usd is used up; {matches} matches were not played"
@@ -270,6 +270,26 @@ class _Clients:
             except BridgeError as error:
                 self._open[name] = str(error).partition("\n")[0]
         return self._open[name]
+
+
+Lacking = list[tuple[str, str]]
+"""Questions, and why there is no answer."""
+
+
+def _lacking(answers: Answers, questions: Sequence[Question]) -> tuple[Lacking, Lacking]:
+    """What a model has no answer to because a request failed, and because it gave none."""
+    failed, empty = Lacking(), Lacking()
+    for question in questions:
+        answer, turns = answers.get(question.question_id), len(question.turns)
+        if answer.up_to(turns) is None:
+            of = empty if answer.left_empty(turns) else failed
+            of.append((question.question_id, answer.problem or "not to every turn"))
+    return failed, empty
+
+
+def _first(found: Lacking) -> str:
+    question_id, why = found[0]
+    return f"{question_id} ({why})"
 
 
 def _failed_row(call: Call, shown: Shown, reason: str) -> Battle:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.errors import Problem, SpecError, did_you_mean
 from bridge.native.answer import without_thinking
+from bridge.native.arena.battle import rows as json_rows
 from bridge.native.arena.questions import id_of
 from bridge.native.readers import DataError, Line, read_rows
 
@@ -21,6 +22,8 @@ _LIST = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s", re.M)
 _BOLD = re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__")
 _FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 MODELS = ("model_id", "model", "generator")
+LEFT_EMPTY = "left_empty"
+"""In the metadata of a record without an answer: the model gave none. Without it, the request failed."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,20 @@ class Answer:
 
     turns: tuple[str | None, ...]
     problem: str = ""
+    empty: tuple[int, ...] = ()
+    """The turns, from 1, that the model itself left without an answer; of others that have none, the request failed or
+    was never made."""
 
     def up_to(self, turn: int) -> tuple[str, ...] | None:
         """The answers to the turns 1 to ``turn``; None where one is missing."""
         texts = tuple(text for text in self.turns[:turn] if text is not None)
         return texts if len(texts) == turn else None
+
+    def left_empty(self, turn: int) -> bool:
+        """Whether the answers to the turns 1 to ``turn`` lack something, all of it by the model's own doing."""
+        there = {at for at, text in enumerate(self.turns[:turn], 1) if text is not None}
+        lacking = set(range(1, turn + 1)) - there
+        return bool(lacking) and lacking <= set(self.empty)
 
 
 MISSING = Answer((), "there is no answer")
@@ -72,42 +84,67 @@ def read_answers(path: Path, model: str, texts: Mapping[str, str]) -> Answers:
         raise SpecError(problems[:20])
     rows = named.get(model) or next(iter(named.values()), [])
     for line in rows:
-        _take(found, path, line, texts)
+        _take(found, f"{path}:{line.number}", line.row, texts)
     if not rows:
         raise SpecError([Problem(str(path), "", "holds no answers")])
     return found
 
 
-def _take(found: Answers, path: Path, line: Line, texts: Mapping[str, str]) -> None:
-    row = line.row
+def recorded_answers(path: Path, model: str) -> Answers:
+    """What the folder of an arena holds of the model's answers; nothing where the file is not there yet.
+
+    Raises OutputError.
+    """
+    found = Answers(model)
+    for number, row in json_rows(path) if path.exists() else ():
+        _take(found, f"{path}:{number}", row, {})
+    return found
+
+
+def _take(found: Answers, place: str, row: Mapping[str, Any], texts: Mapping[str, str]) -> None:
     question_id = texts.get(str(row.get("instruction"))) or id_of(row) or str(row.get("sample_id") or "")
     if not question_id:
-        raise SpecError([Problem(f"{path}:{line.number}", "", "does not say which question it answers")])
+        raise SpecError([Problem(place, "", "does not say which question it answers")])
     answer = answer_of(row)
     turn = _turn(row)
     if turn > 1 and question_id in found.of:
         before = found.of[question_id]
         turns = (*before.turns[: turn - 1], *[None] * (turn - 1 - len(before.turns)), *answer.turns)
-        answer = Answer(turns, before.problem or answer.problem)
+        empty = (*before.empty, *(turn - 1 + at for at in answer.empty))
+        answer = Answer(turns, before.problem or answer.problem, empty)
     elif question_id in found.of and found.of[question_id] != answer:
-        found.notes.append(f"{path}:{line.number}: a second answer to question {question_id}; this one counts")
+        found.notes.append(f"{place}: a second answer to question {question_id}; this one counts")
     found.of[question_id] = answer
 
 
 def _turn(row: Mapping[str, Any]) -> int:
     """Of bridge's own records, which have a line for each turn."""
-    metadata = row.get("metadata")
-    turn = metadata.get("turn") if isinstance(metadata, dict) and "sample_id" in row else None
+    turn = _metadata(row).get("turn") if "sample_id" in row else None
     return turn if isinstance(turn, int) else 1
+
+
+def _metadata(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = row.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def answer_of(row: Mapping[str, Any]) -> Answer:
     """The answer in a row of any form."""
     if row.get("error"):
-        return Answer((None,), " ".join(str(row["error"]).split())[:200])
-    turns = tuple(map(_text, _turns(row)))
-    problem = next((why for text, why in turns if text is None), "")
-    return Answer(tuple(text for text, _ in turns), problem)
+        told = " ".join(str(row["error"]).split())[:200]
+        return Answer((None,), told, (1,) if _metadata(row).get(LEFT_EMPTY) is True else ())
+    turns = tuple(map(_said, _turns(row)))
+    problem = next((said.problem for said in turns if said.text is None), "")
+    empty = tuple(at for at, said in enumerate(turns, 1) if said.text is None and not said.failed)
+    return Answer(tuple(said.text for said in turns), problem, empty)
+
+
+class _Said(NamedTuple):
+    """The text as judges see it, or None and why there is none."""
+
+    text: str | None
+    problem: str = ""
+    failed: bool = False
 
 
 def _turns(row: Mapping[str, Any]) -> list[Any]:
@@ -121,20 +158,19 @@ def _turns(row: Mapping[str, Any]) -> list[Any]:
     return [next((row[name] for name in ("response", "answer", "output", "text") if name in row), None)]
 
 
-def _text(value: object) -> tuple[str | None, str]:
-    """The text as judges see it, or None and why there is none."""
+def _said(value: object) -> _Said:
     if isinstance(value, dict):
         value = value.get("content", value.get("answer"))
     if isinstance(value, dict):
         value = value.get("answer")
     if value is None:
-        return None, "the answer is null"
+        return _Said(None, "the answer is null")
     if not isinstance(value, str):
-        return None, f"the answer is no text but {type(value).__name__}: {str(value)[:40]}"
+        return _Said(None, f"the answer is no text but {type(value).__name__}: {str(value)[:40]}")
     if value.strip() in FAILED_MARKS:
-        return None, f"the answer is {value.strip()}, the mark of a request that failed"
+        return _Said(None, f"the answer is {value.strip()}, the mark of a request that failed", failed=True)
     text = without_thinking(value).answer
-    return (text, "") if text.strip() else (None, "the answer is empty")
+    return _Said(text) if text.strip() else _Said(None, "the answer is empty")
 
 
 def sha256(texts: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from bridge.endpoint.answer import EndpointDown, RequestFailed
 from bridge.endpoint.client import Client
 from bridge.errors import OutputError
 from bridge.native.answer import without_thinking
-from bridge.native.arena.answers import Answers
+from bridge.native.arena.answers import LEFT_EMPTY, Answers
 from bridge.native.arena.battle import rows
 from bridge.native.arena.folder import Appender, json_line, write_lines
 from bridge.native.arena.questions import Question
@@ -105,7 +105,10 @@ def _from_file(answers: Answers, questions: Sequence[Question], questions_name: 
             text = answer.turns[turn - 1] if turn <= len(answer.turns) else None
             record = _record(answers.model, questions_name, question, turn, asked)
             error = None if text is not None else answer.problem or "there is no answer to this turn"
-            yield record | {"response": text, "error": error, "metadata": {"turn": turn}}
+            # What the file does not hold at all, the model did not say.
+            left_empty = text is None and (turn in answer.empty or turn > len(answer.turns))
+            metadata = {"turn": turn, **({LEFT_EMPTY: True} if left_empty else {})}
+            yield record | {"response": text, "error": error, "metadata": metadata}
 
 
 async def _converse(client: Client, contestant: Contestant, question: Question, file: Appender) -> bool:

@@ -83,6 +83,10 @@ class Shown:
             if answer.up_to(call.turn) is None
         }
 
+    def left_empty(self, call: Call, model: str) -> bool:
+        """Whether the model itself left the question without an answer, rather than that its request failed."""
+        return self.answers[model].get(call.match.question.question_id).left_empty(call.turn)
+
     def messages(self, call: Call) -> list[dict[str, str]]:
         """What the judge is sent."""
         match, question = call.match, call.match.question
@@ -134,8 +138,10 @@ def unplayed(call: Call, shown: Shown, *, missing_loses: bool) -> Battle | None:
     row = blank(call, shown)
     if missing:
         row.parser = "missing"
-        if missing_loses and call.match.model_b is not None and len(missing) == 1:
-            row.verdict = "b" if call.match.model_a in missing else "a"
+        # A request that failed says nothing about the model.
+        loser = [name for name in missing if shown.left_empty(call, name)]
+        if missing_loses and call.match.model_b is not None and len(missing) == len(loser) == 1:
+            row.verdict = "b" if call.match.model_a in loser else "a"
         else:
             told = "; ".join(f"{name}: {why}" for name, why in missing.items())
             row.error = BattleError("no_answer", told)
@@ -234,8 +240,15 @@ class Judging:
             if client.down.is_set() and number % _BREATH == 0:
                 await asyncio.sleep(0)
             row = await self._ask(judge, client, call)
+            self._pay(row, judge, call)
             self.file.write(line(row))
             self.told(row)
+
+    def _pay(self, row: Battle, judge: Judge, call: Call) -> None:
+        """A call that failed costs nothing, and what was set aside for it is free again."""
+        if self.purse.limit is not None:
+            failed = row.error is not None and row.error.kind == "failed"
+            self.purse.paid(call.match.key, self._expected(call, judge), 0.0 if failed else row.cost)
 
     async def _ask(self, judge: Judge, client: Client, call: Call) -> Battle:
         row = blank(call, self.shown)
@@ -252,7 +265,7 @@ class Judging:
             row.error = BattleError("failed", str(down))
             return row
         self._read(row, call, reply)
-        self._count(row, call, judge, reply)
+        self._cost(row, judge, reply)
         return row
 
     def _read(self, row: Battle, call: Call, reply: Reply) -> None:
@@ -268,13 +281,11 @@ class Judging:
             return
         take(row, decided)
 
-    def _count(self, row: Battle, call: Call, judge: Judge, reply: Reply) -> None:
+    def _cost(self, row: Battle, judge: Judge, reply: Reply) -> None:
         row.usage, row.latency_s = reply.usage, reply.latency_s
         usage = reply.usage or {}
         if judge.price and usage:
             row.cost = judge.price.of(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0))
-        if self.purse.limit is not None:
-            self.purse.paid(call.match.key, self._expected(call, judge), row.cost)
 
 
 def take(row: Battle, decided: Decided) -> None:

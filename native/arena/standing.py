@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bridge.arena_spec import ArenaBlock
 from bridge.errors import OutputError
 from bridge.native.arena.battle import Battle
-from bridge.native.arena.judging import Shown, blank
+from bridge.native.arena.judging import Shown, blank, unplayed
 from bridge.native.arena.matches import Match, call_of
 from bridge.native.arena.prompts import Prompt, choose
 from bridge.native.arena.questions import Question
@@ -25,7 +26,7 @@ class Standing:
     shown: Shown
     judges: Collection[str]
     """Those that are asked the same way as before; rows of all others no longer count."""
-    dry_run: bool = False
+    block: ArenaBlock
     kept: dict[str, Battle] = field(default_factory=dict)
     stale: list[Battle] = field(default_factory=list)
     """Verdicts about something that has changed since, or is no longer asked."""
@@ -44,7 +45,7 @@ class Standing:
                 self.kept[row.battle_id] = row
             elif row.error is not None and row.error.kind != "unparsed":
                 continue
-            elif (row.judge_kind == "dry_run") == self.dry_run and self._counts(row):
+            elif (row.judge_kind == "dry_run") == self.block.dry_run and self._counts(row):
                 self.kept[row.battle_id] = row
             elif row.judge_kind == "llm" and row.parser not in NOBODY_ASKED:
                 self.stale.append(row)
@@ -63,18 +64,14 @@ class Standing:
         call = call_of(
             Match(question, row.model_a, row.model_b), row.turn, row.judge, row.shown_first, row.repeat, prompt
         )
-        now = blank(call, self.shown)
-        same_answers = (now.answer_a_sha256, now.answer_b_sha256) == (row.answer_a_sha256, row.answer_b_sha256)
-        return (
-            same_answers
-            and row.prompt_sha256 == prompt.sha256
-            and row.parser
-            in (
-                prompt.parser,
-                "dry_run",
-                *NOBODY_ASKED,
-            )
-        )
+        settled = unplayed(call, self.shown, missing_loses=self.block.missing == "loss")
+        now = settled or blank(call, self.shown)
+        about = ("answer_a_sha256", "answer_b_sha256", "prompt_sha256")
+        if any(getattr(now, name) != getattr(row, name) for name in about):
+            return False
+        if settled is not None:
+            return (settled.parser, settled.verdict) == (row.parser, row.verdict)
+        return row.parser in (prompt.parser, "dry_run")
 
 
 def _refuse_contradiction(before: Battle | None, row: Battle) -> None:

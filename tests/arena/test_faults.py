@@ -129,6 +129,68 @@ def test_some_answers_of_a_model_fail(tmp_path: Path, server: FaultServer) -> No
     assert len(server.journal) == 1 + 6
 
 
+def test_a_request_that_failed_is_no_loss(tmp_path: Path, server: FaultServer) -> None:
+    """Not with `missing: loss` either: nobody knows what the model would have said."""
+    server.rule = lambda body: (
+        Fault(status=400) if "Question 3" in str(body["messages"][-1:]) and is_model(body) else Fault()
+    )
+    models: dict[str, Any] = {**three(tmp_path), "fault-model": server.base_url}
+    spec = write_spec(tmp_path, server.base_url, models, max_retries=0, arena={"missing": "loss"})
+    run = tmp_path / "run"
+    assert arena(spec, run).exit_code == 7
+    open_ = [row for row in rows_of(run) if row["error"]]
+    assert {(row["question_id"], row["verdict"], row["error"]["kind"]) for row in open_} == {("3", None, "no_answer")}
+    assert len(open_) == 6
+    told = [error["message"] for error in report_of(run)["errors"] if error["kind"] == "unanswered"]
+    assert told[0].startswith("fault-model: 1 of 6 questions were not answered, the first: 3 (not answered: ")
+    assert report_of(run)["arena"]["counts"]["undecided"] == 3
+    assert bridge("arena", "rate", run).exit_code == 7
+    server.rule = None
+    assert arena(spec, run).exit_code == 0
+
+
+def test_losses_that_were_failed_requests_are_taken_back(tmp_path: Path, server: FaultServer) -> None:
+    server.rule = lambda body: Fault(status=400) if is_model(body) else Fault()
+    models: dict[str, Any] = {**three(tmp_path), "fault-model": server.base_url}
+    spec = write_spec(tmp_path, server.base_url, models, max_retries=0, arena={"missing": "loss"})
+    run = tmp_path / "run"
+    assert arena(spec, run).exit_code == 7
+    rows = [{**row, "verdict": row["verdict"] or "a", "error": None} for row in rows_of(run)]
+    (run / "battles.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    assert arena(spec, run).exit_code == 7
+    assert sum(row["verdict"] is None for row in rows_of(run)) == 36
+    assert ratings(run)["fault-model"] is None
+
+
+def test_what_is_a_loss_with_missing_loss(tmp_path: Path, server: FaultServer) -> None:
+    """What the model left empty, and what its file does not hold; not the mark of a request that failed."""
+    make_questions(tmp_path, 6)
+    given = make_answers(tmp_path, "one", [5, "", None, True, "$ERROR$"])
+    models: dict[str, Any] = {"one": given, "two": make_answers(tmp_path, "two", [3] * 6)}
+    spec, run = write_spec(tmp_path, server.base_url, models, arena={"missing": "loss"}), tmp_path / "run"
+    assert arena(spec, run).exit_code == 7
+    first = {row["question_id"]: row["verdict"] for row in rows_of(run)}
+    assert first == {"0": "a", "1": "b", "2": "b", "3": "b", "4": None, "5": "b"}
+    told = [(error["kind"], error["message"]) for error in report_of(run)["errors"]]
+    mark = "the answer is $ERROR$, the mark of a request that failed"
+    assert ("warning", "one lacks an answer to 4 of 6 questions, the first: 1 (the answer is empty)") in told
+    assert ("unanswered", f"one: 1 of 6 questions were not answered, the first: 4 ({mark})") in told
+    spec = write_spec(tmp_path, server.base_url, models, arena={"missing": "skip"})
+    assert arena(spec, run).exit_code == 7
+    assert [row["verdict"] for row in rows_of(run)].count("b") == 0, "what was a loss is open again"
+
+
+def test_an_empty_answer_of_a_model_that_is_asked_is_a_loss(tmp_path: Path, server: FaultServer) -> None:
+    """In talks: the first turn is answered, the second is empty."""
+    make_questions(tmp_path, 1, turns=2)
+    server.answer = lambda prompt: "<think>hm</think>" if "turn 2" in prompt and "<talk" not in prompt else say(prompt)
+    models: dict[str, Any] = {"fault-model": server.base_url, "two": make_answers(tmp_path, "two", [3], turns=2)}
+    spec, run = write_spec(tmp_path, server.base_url, models, arena={"missing": "loss"}), tmp_path / "run"
+    assert arena(spec, run).exit_code == 0
+    assert {(row["turn"], row["verdict"]) for row in rows_of(run)} == {(1, "a"), (2, "b")}
+    assert {row["parser"] for row in rows_of(run) if row["turn"] == 2} == {"missing"}
+
+
 def is_model(body: dict[str, Any]) -> bool:
     return bool(body["model"] == "fault-model")
 
@@ -206,6 +268,22 @@ def test_one_question_one_turn_and_all_ties(tmp_path: Path, server: FaultServer)
 def slow() -> Any:
     with serving(FaultServer(answer=say, default=Fault(latency_s=0.01))) as thread:
         yield thread
+
+
+def test_money_that_was_set_aside_for_calls_that_failed_is_free_again(tmp_path: Path, server: FaultServer) -> None:
+    pairs = {"strategy": "balanced", "budget": {"usd": 3.0, "price": {"input": 1000, "output": 1000}}}
+    block = {"pairs": pairs}
+    spec = write_spec(tmp_path, server.base_url, three(tmp_path, 12), arena=block, concurrency=1, max_retries=0)
+
+    def played(run: Path) -> int:
+        assert arena(spec, run).exit_code in (0, 7)
+        return sum(row["verdict"] is not None for row in rows_of(run))
+
+    whole = played(tmp_path / "whole")
+    server.journal.clear()
+    server.script(*[Fault(status=400)] * 6)
+    assert played(tmp_path / "run") >= whole - 2, "one match may cost a little more than another"
+    assert sum(row["cost"] or 0 for row in rows_of(tmp_path / "run")) <= 3.0
 
 
 def test_one_judge_of_two_goes_away(tmp_path: Path, server: FaultServer, slow: ServerThread) -> None:

@@ -17,7 +17,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arena.arenas import make_answers, make_questions, report_of, rows_of, write_spec
 from arena.test_run import arena, ratings, three
-from command import bridge
+from command import Done, bridge
 from fault_server import FaultServer
 
 from bridge.arena.add import spec_of
@@ -125,6 +125,74 @@ def test_a_changed_answer_is_to_be_seen_again(run: Path, tmp_path: Path) -> None
     vote_all(anna)
     assert len(rows_of(run, "votes/anna.jsonl")) == 20
     assert bridge("arena", "rate", run).exit_code == 0
+
+
+def changed(tmp_path: Path, run: Path) -> Done:
+    """The answer of good to question 0 changes, and its two comparisons are judged anew; votes stay as they are."""
+    make_answers(tmp_path, "good", [1, 8, 9, 8, 3, 9])
+    return bridge("arena", "run", tmp_path / "spec.yaml", "--output", run)
+
+
+def test_votes_on_old_answers_push_no_fresh_verdict_aside(run: Path, tmp_path: Path) -> None:
+    vote_all(ballot(run))
+    done = changed(tmp_path, run)
+    assert done.exit_code == 0
+    assert "2 votes of people no longer count: the answers they are about have changed" in done.stderr
+    report = report_of(run)
+    told = [error["message"] for error in report["errors"]]
+    assert "2 verdicts about answers that have changed since do not count" in told
+    assert (report["arena"]["counts"]["stale"], report["arena"]["counts"]["undecided"]) == (2, 0)
+    decisions = [row for row in rows_of(run, "decisions.jsonl") if row["question_id"] == "0"]
+    assert {(row["model_a"], row["model_b"]): row["winner"] for row in decisions}["fair", "good"] == "a"
+    assert report["arena"]["judges"][0]["with_people"] == {
+        **report["arena"]["judges"][0]["with_people"],
+        "n": 16,
+        "accuracy": 1.0,
+    }
+    assert bridge("arena", "rate", run).exit_code == 0
+    assert report_of(run)["arena"]["counts"] == report["arena"]["counts"]
+    assert len(rows_of(run, "votes/anna.jsonl")) == 18, "nothing that a person said is deleted"
+
+
+def test_votes_on_old_answers_agree_with_nobody(run: Path, tmp_path: Path) -> None:
+    vote_all(ballot(run))
+    assert changed(tmp_path, run).exit_code == 0
+    assert ballot(run).agreement()["judge"].n == 16
+    assert ballot(run, "ben").agreement() == {}
+    done = bridge("arena", "agree", run, "--json")
+    assert [one["n"] for one in json.loads(done.stdout)] == [16]
+    assert "2 votes left out: the answers they are about have changed" in done.stderr
+    done = bridge("arena", "judge-check", tmp_path / "spec.yaml", "--human", run, "-o", tmp_path / "check")
+    assert done.stdout.startswith("16 pairs")
+    assert "2 left out: the answers that were voted on have changed" in done.stdout
+
+
+def test_votes_on_old_answers_are_not_among_those_that_are_enough(tmp_path: Path, server: FaultServer) -> None:
+    spec, run = write_spec(tmp_path, "", three(tmp_path), judge={**PEOPLE, "votes_per_battle": 1}), tmp_path / "run"
+    arena(spec, run)
+    vote_all(ballot(run))
+    assert ballot(run, "ben").next() is None
+    assert changed(tmp_path, run).exit_code == 0
+    anna, ben = ballot(run), ballot(run, "ben")
+    for votes in (anna, ben):
+        assert votes.progress()["votes"] == 16
+        item = votes.next()
+        assert item is not None
+        assert item.match.question.question_id == "0"
+    vote_all(ben)
+    assert (len(ben.own), ballot(run).next()) == (2, None)
+
+
+def test_where_all_votes_are_on_old_answers(tmp_path: Path, server: FaultServer) -> None:
+    spec, run = write_spec(tmp_path, "", three(tmp_path), judge=PEOPLE), tmp_path / "run"
+    arena(spec, run)
+    vote_all(ballot(run))
+    for name in ("good", "fair", "m/poor:1"):
+        make_answers(tmp_path, name, [at + len(name) for at in range(6)])
+    assert arena(spec, run).exit_code == 7
+    assert "nobody has voted yet" in report_of(run)["errors"][0]["message"]
+    done = bridge("arena", "rate", run)
+    assert (done.exit_code, "18 votes are about answers that have changed" in done.stderr) == (6, True)
 
 
 def test_where_nobody_can_vote(tmp_path: Path, server: FaultServer) -> None:

@@ -6,17 +6,18 @@ import fcntl
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bridge.arena_spec import ArenaSpec
 from bridge.errors import OutputError, Problem, SpecError
-from bridge.native.arena.answers import Answers, read_answers, sha256, style
+from bridge.native.arena.answers import sha256, style
 from bridge.native.arena.battle import FLIPPED, Battle, Side, battle_id, line, read_battles
 from bridge.native.arena.folder import Appender, ArenaFolder, recorded_questions, write_lines
 from bridge.native.arena.matches import Match, draw, matches
+from bridge.native.arena.present import Present
 from bridge.native.arena.voices import Agreed, Comparison, agreed, voices
 
 PEOPLE = "people"
@@ -25,7 +26,6 @@ VOTED, BOTH_BAD = "vote", "vote_both_bad"
 Choice = Literal["left", "right", "tie", "bad"]
 CHOICES = ("left", "right", "tie", "bad")
 LONGEST_NAME = 80
-_SIDES: tuple[Side, ...] = ("a", "b")
 
 
 class Refused(Exception):
@@ -58,9 +58,10 @@ class Ballot:
     folder: ArenaFolder
     spec: ArenaSpec
     annotator: str
+    present: Present
     items: dict[Comparison, Item] = field(default_factory=dict)
-    answers: dict[str, Answers] = field(default_factory=dict)
     own: list[Battle] = field(default_factory=list)
+    """All that this person ever said, votes on answers that have changed since among them."""
     skipped: list[Comparison] = field(default_factory=list)
     _others: dict[str, tuple[int, list[Battle]]] = field(default_factory=dict)
     """Of each other file of votes, and of the judges' battles: when it was changed, and what is in it."""
@@ -73,7 +74,7 @@ class Ballot:
             raise SpecError([Problem("--as", "", "is to be a name of 1 to 80 printable characters")])
         if spec.arena.mode == "single":
             raise OutputError(f"{folder.root}: people compare two answers; this arena's mode is single")
-        ballot = cls(folder, spec, name)
+        ballot = cls(folder, spec, name, Present(folder))
         ballot._read()
         if not ballot.items:
             raise OutputError(f"{folder.root}: there is nothing to compare yet; bridge arena run makes the answers")
@@ -102,23 +103,26 @@ class Ballot:
 
     def _seen(self) -> set[Comparison]:
         """What this person has voted on, as it stands now; one with a changed answer is to be seen again."""
-        return {
-            _key(row)
-            for row in self.own
-            if (item := self.items.get(_key(row))) is not None
-            and (row.answer_a_sha256, row.answer_b_sha256) == tuple(sha256(self.texts(item, side)) for side in _SIDES)
-        }
+        return {_key(row) for row in self._counting(self.own)}
+
+    def _counting(self, rows: Iterable[Battle]) -> list[Battle]:
+        """Those about what there is to compare now."""
+        return [row for row in rows if _key(row) in self.items and self.present.is_about(row)]
 
     def votes(self) -> Counter[Comparison]:
-        """How many people have voted on each comparison."""
+        """How many people have voted on each comparison, as it stands now."""
         self._look_around()
         rows = [row for name, (_, found) in self._others.items() if name for row in found]
-        return Counter(key for key, _ in {(_key(row), row.annotator) for row in [*rows, *self.own]})
+        return Counter(key for key, _ in {(_key(row), row.annotator) for row in [*rows, *self._counting(self.own)]})
 
     def texts(self, item: Item, side: Side) -> tuple[str, ...]:
-        found = self.answers[item.model(side)].get(item.match.question.question_id).up_to(item.turn)
+        found = self._texts(item, side)
         assert found is not None
         return found
+
+    def _texts(self, item: Item, side: Side) -> tuple[str, ...] | None:
+        answers = self.present.answers(item.model(side))
+        return answers.get(item.match.question.question_id).up_to(item.turn) if answers else None
 
     def progress(self) -> dict[str, Any]:
         return {"yours": len(self._seen()), "total": len(self.items), "votes": sum(self.votes().values())}
@@ -126,7 +130,7 @@ class Ballot:
     def agreement(self) -> dict[str, Agreed]:
         """With each judge, and with each other person."""
         self._look_around()
-        mine = {_key(row): {"a": 1, "b": -1, "tie": 0}[str(row.verdict)] for row in self.own}
+        mine = {_key(row): {"a": 1, "b": -1, "tie": 0}[str(row.verdict)] for row in self._counting(self.own)}
         others = voices(row for _, found in self._others.values() for row in found)
         found = {name: agreed(mine, said) for name, said in others.items()}
         return {name: one for name, one in found.items() if one.n}
@@ -203,10 +207,6 @@ class Ballot:
 
     def _read(self) -> None:
         questions = recorded_questions(self.folder.questions)
-        for model in self.spec.models:
-            path = self.folder.answers(model.name)
-            there = path.exists() and path.stat().st_size
-            self.answers[model.name] = read_answers(path, model.name, {}) if there else Answers(model.name)
         seed = self.spec.arena.pairs.seed
         for match in matches(questions, [model.name for model in self.spec.models], self.spec.arena):
             for turn in range(1, len(match.question.turns) + 1):
@@ -219,8 +219,7 @@ class Ballot:
             self.own = list(read_battles(path))
 
     def _differ(self, item: Item) -> bool:
-        of_question = [self.answers[item.model(side)].get(item.match.question.question_id) for side in ("a", "b")]
-        one, other = (answer.up_to(item.turn) for answer in of_question)
+        one, other = self._texts(item, "a"), self._texts(item, "b")
         return one is not None and other is not None and one != other
 
     def _look_around(self) -> None:
@@ -230,7 +229,7 @@ class Ballot:
             changed = path.stat().st_mtime_ns if path.exists() else 0
             if self._others.get(name, (0, []))[0] != changed:
                 rows = [row for row in read_battles(path) if row.model_b is not None and row.verdict is not None]
-                self._others[name] = changed, [row for row in rows if _key(row) in self.items]
+                self._others[name] = changed, self._counting(rows)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from bridge.cli.columns import columns
 from bridge.cli.ending import ended
 from bridge.errors import OutputError
+from bridge.report.text import plural
 
 
 @ended
@@ -25,10 +27,15 @@ def command(
     A judge whose two orders disagree counts as saying "tie".
     """
     from bridge.native.arena.folder import ArenaFolder
+    from bridge.native.arena.present import about_now
     from bridge.native.arena.voices import agreed, voices
 
     folder = ArenaFolder(run)
-    said = voices(folder.all_battles())
+    battles = list(folder.all_battles())
+    now = about_now(folder, battles)
+    if left := len(battles) - len(now):
+        print(f"bridge: {plural(left, 'vote')} left out: the answers they are about have changed", file=sys.stderr)
+    said = voices(now)
     if not said:
         raise OutputError(f"{run}: nobody has judged two answers here; give the folder of a pairwise arena")
     found = {(one, other): agreed(said[one], said[other]) for one, other in combinations(sorted(said), 2)}

@@ -55,7 +55,8 @@ def command(
     elif not quiet:
         print(f"{check.pairs} pairs, each in both orders")
         if left_out:
-            print(f"{left_out} left out: an answer is empty or no text")
+            why = "an answer is empty or no text" if gold else "the answers that were voted on have changed"
+            print(f"{left_out} left out: {why}")
         print("\n".join(columns(_HEAD, [tuple(_cells(judge)) for judge in check.judges])))
     for error in check.errors:
         print(f"bridge: {error.message}", file=sys.stderr)
@@ -69,7 +70,7 @@ def _pairs(gold: Path | None, human: Path | None) -> tuple[list[Pair], int]:
     if (gold is None) == (human is None):
         raise SpecError([Problem("--gold", "", "give one of --gold (a file of pairs) and --human (an arena's folder)")])
     if human is not None:
-        return gold_of_people(human), 0
+        return gold_of_people(human)
     assert gold is not None
     found = read_gold(gold)
     return found.pairs, len(found.left_out)
