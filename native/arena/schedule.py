@@ -35,8 +35,7 @@ class Schedule:
         left = None if budget is None or budget.calls is None else budget.calls - spent(done.values())[0]
         waiting = self.candidates()
         if self.block.pairs.strategy == "adaptive":
-            # One that nobody need be asked about teaches nothing about who is better.
-            waiting = [match for match in waiting if self.cost(match, done)]
+            waiting = [match for match in waiting if any(call.battle_id not in done for call in self.calls(match))]
             size = max(LEAST_BATCH, 2 * len({match.pair for match in waiting}))
             waiting = list(next_matches(waiting, done.values(), size, self.block.pairs.seed))
         chosen = within(waiting, left, lambda match: self.cost(match, done))

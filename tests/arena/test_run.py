@@ -272,6 +272,21 @@ def test_adaptive_pairs_look_where_the_order_is_least_certain(tmp_path: Path, se
     assert max(met["hopeless", "left"], met["hopeless", "right"]) < met["left", "right"]
 
 
+def test_adaptive_pairs_count_what_nobody_need_be_asked_about(tmp_path: Path, server: FaultServer) -> None:
+    make_questions(tmp_path, 12)
+    models = {
+        "one": make_answers(tmp_path, "one", [5, 7] * 3 + [""] * 6),
+        "two": make_answers(tmp_path, "two", [7, 5] * 3 + [6] * 6),
+    }
+    block = {"pairs": {"strategy": "adaptive", "budget": {"calls": 100}}, "missing": "loss"}
+    spec = write_spec(tmp_path, server.base_url, models, arena=block)
+    for _ in range(2):
+        assert arena(spec, tmp_path / "run").exit_code == 0
+        decisions = rows_of(tmp_path / "run", "decisions.jsonl")
+        assert Counter(row["winner"] for row in decisions) == {"a": 3, "b": 9}
+    assert len(server.journal) == 12
+
+
 def test_dry_run_asks_no_judge_and_marks_everything(tmp_path: Path, server: FaultServer) -> None:
     models: dict[str, Any] = {**three(tmp_path), "fault-model": server.base_url}
     spec, run = write_spec(tmp_path, server.base_url, models), tmp_path / "run"
