@@ -346,6 +346,90 @@ os._exit(0)
     refused(programs, search, "assert False")
 
 
+FORGED = """
+import os
+os.write(4, b"R")
+d = b""
+while c := os.read(3, 65536):
+    d += c
+os.write(4, b"P" + d[:32])
+os._exit(0)
+"""
+STOLEN = """
+import os, threading
+def steal():
+    d = os.read(3, 65536)
+    os.write(4, b"P" + d[:32])
+threading.Thread(target=steal, daemon=True).start()
+"""
+EXCHANGED = """
+import os
+mine = os.pipe()
+os.write(mine[1], b"0" * 32 + b"pass")
+os.close(mine[1])
+os.dup2(mine[0], 3)
+"""
+RENAMED = """
+import sys
+frame = sys._getframe()
+while frame := frame.f_back:
+    for name, value in list(frame.f_locals.items()):
+        if callable(value):
+            frame.f_locals[name] = lambda *_, **__: None
+"""
+JUMPED = """
+import sys
+def over(frame, event, arg):
+    if event == 'line' and frame.f_code.co_filename.endswith('inner/program.py'):
+        frame.f_lineno = max(line for _, _, line in frame.f_code.co_lines() if line)
+    return over
+frame = sys._getframe()
+while frame := frame.f_back:
+    frame.f_trace = over
+sys.settrace(over)
+"""
+PROFILED = """
+import sys
+def change(frame, event, arg):
+    for name, value in list(frame.f_locals.items()):
+        if isinstance(value, (str, bytes)):
+            frame.f_locals[name] = type(value)()
+sys.setprofile(change)
+"""
+EMPTIED = """
+import sys
+for name in ('_reason', '_line_of', '_through', '_tests'):
+    getattr(sys.modules['bridge.sandbox.inner.program'], name).__code__ = (lambda *_: b'').__code__
+"""
+CLIMBED = """
+import gc, re, sys
+found, frame = gc.get_objects(), sys._getframe()
+while frame:
+    found += [frame, *frame.f_locals.values()]
+    frame = frame.f_back
+found += [below for thing in found for below in gc.get_referents(thing)]
+words = [thing for thing in found if isinstance(thing, bytes) and re.fullmatch(b'P?[0-9a-f]{32}', thing)]
+assert not words, words
+told = ' '.join(('they', 'are'))
+tests = [thing for thing in found if thing is not told and isinstance(thing, (str, bytes)) and told in str(thing)]
+assert not tests, tests
+"""
+
+
+@pytest.mark.parametrize(
+    "source",
+    [FORGED, STOLEN, EXCHANGED, RENAMED, JUMPED, PROFILED, EMPTIED],
+    ids=["forged", "stolen", "exchanged", "renamed", "jumped", "profiled", "emptied"],
+)
+def test_getting_between_the_tests_and_the_verdict(programs: Programs, source: str) -> None:
+    refused(programs, source, "assert 1 == 2")
+
+
+def test_neither_word_nor_tests_are_in_a_frame_or_an_object(programs: Programs) -> None:
+    ran = run(programs, CLIMBED, "assert 'here ' 'they are'")
+    assert ran.passed, ran.reason
+
+
 def test_a_test_that_is_larger_than_a_pipe(programs: Programs) -> None:
     text = "x" * 3_000_000
     assert run(programs, "def f(): return 1", f"text = '{text}'\nassert f() == 1 and len(text) == 3_000_000").passed

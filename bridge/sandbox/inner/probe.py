@@ -1,4 +1,4 @@
-"""Tries from within a room what no room may allow, and says ``confined`` where all of it failed."""
+"""Gives up its rights, tries what no room may allow, and says ``confined`` where all of that failed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import socket
 import sys
 import time
 
+from bridge.sandbox.inner import namespaces
+
 
 def main(argv: list[str]) -> None:
+    try:
+        namespaces.give_up_rights()
+    except OSError as error:
+        sys.stdout.write(f"no program can give up its rights: {error}\n")
+        return
     open_ = [what for what, tried in _TRIALS.items() if tried(int(argv[0]))]
     sys.stdout.write(f"the sandbox lets programs {', '.join(open_)}\n" if open_ else "confined\n")
 

@@ -1,8 +1,8 @@
 """The process of one program: runs it, then its tests, and proves that their end was reached.
 
-The tests come only when the program itself has run, and with them a word that nobody could know before. What is said
-about success without that word is not believed: a program that ends itself, or writes to whatever it finds open, has
-not passed. All names that are used after the program has run were bound before it.
+Success is what returns the server's random word. The word and the tests are read before the program runs. Meanwhile
+neither has a name: they wait on the interpreter's stack, as operands of what is done next, where no frame and no object
+leads to them. What runs the tests waits there too, so that no name that the program changes is used any more.
 """
 
 from __future__ import annotations
@@ -10,41 +10,52 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable
 
-READY = b"R"
 PASSED = b"P"
 FAILED = b"F"
 END = b"\0"
 LONGEST_REASON = 2000
-_WORD = 32
+WORD = 32
+"""Bytes."""
 
 
 def run(source: str, hear: int, tell: int) -> None:
     """Runs ``source``, then the tests that come on ``hear``; says on ``tell`` how it went. Does not return."""
-    say, leave, listen, evaluate, translate = os.write, os._exit, _listen, exec, compile
-    untrace: tuple[Callable[[None], object], ...] = (sys.settrace, sys.setprofile)
-    module = types.ModuleType("program")
-    sys.modules["program"] = module
-    names = module.__dict__
+    say, leave = os.write, os._exit
     try:
-        evaluate(translate(source, "program.py", "exec", dont_inherit=True), names)
-        say(tell, READY)
-        word, tests = listen(hear)
-        for undo in untrace:
-            undo(None)
-        evaluate(translate(tests, "tests.py", "exec", dont_inherit=True), names)
-        say(tell, PASSED + word)
+        say(tell, PASSED + os.read(hear, WORD) + _through(source, hear))
     except BaseException as error:  # noqa: BLE001 - whatever it is, the program has not passed
         say(tell, FAILED + _reason(error) + END)
-    leave(0)
+    finally:
+        leave(0)
 
 
-def _listen(hear: int) -> tuple[bytes, str]:
-    read = b""
-    while chunk := os.read(hear, 1 << 16):
-        read += chunk
-    return read[:_WORD], read[_WORD:].decode("utf-8", "surrogatepass")
+def _through(source: str, hear: int) -> bytes:
+    """Nothing, when program and tests have been run. Raises what they raise."""
+    names = _names()
+    code = compile(source, "program.py", "exec", dont_inherit=True)
+    # One expression; and what traces is gone in the line that ends the program, so that nothing comes between.
+    exec(
+        compile(
+            (_tests(hear), sys.setprofile(sys.settrace(exec(code, names))))[0],  # type: ignore[func-returns-value]
+            "tests.py",
+            "exec",
+            dont_inherit=True,
+        ),
+        names,
+    )
+    return b""
+
+
+def _names() -> dict[str, object]:
+    """Of a module that can be imported, as ``pickle`` and ``dataclasses`` do."""
+    sys.modules["program"] = types.ModuleType("program")
+    return sys.modules["program"].__dict__
+
+
+def _tests(hear: int) -> str:
+    with os.fdopen(hear, "rb") as told:
+        return told.read().decode("utf-8", "surrogatepass")
 
 
 def _reason(error: BaseException) -> bytes:

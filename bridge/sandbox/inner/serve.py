@@ -15,12 +15,13 @@ import importlib
 import json
 import os
 import resource
+import secrets
 import select
 import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, NoReturn
 
 from bridge.sandbox.inner import children, namespaces, program
 from bridge.sandbox.inner.start import die_first, limit
@@ -32,10 +33,10 @@ WARM = (
     *("unittest", "traceback", "queue", "threading"),
 )
 """What programs import most: loaded once."""
-NOT_SET_UP = 98
-"""Exit code of the processes around a program where they could not do their part."""
+SET_UP = b"\0"
+"""Said before anything of a program is run: whatever comes after it is the program's doing."""
+_SET_UP_S = 10.0
 _LOOK_S = 0.05
-_WORD = 16
 
 
 @dataclass
@@ -44,11 +45,12 @@ class Task:
 
     order: dict[str, Any]
     source: str
-    tests: str
+    tests: bytes
     keeper: int = 0
     pidfd: int = -1
     said: bytes = b""
-    word: bytes = b""
+    passed: bytes = b""
+    """To be said at the tests' end."""
     reason: str = ""
     code: int | None = None
     """Of the keeper."""
@@ -67,13 +69,16 @@ def main(_: list[str]) -> None:
     gc.freeze()
     _answer(answers, {"separate": separate})
     while line := asked.readline():
-        order = json.loads(line)
-        source, tests = (asked.read(order[name]).decode("utf-8", "surrogatepass") for name in ("program", "tests"))
+        task = _task(json.loads(line), asked)
         try:
-            _answer(answers, _run(Task(order, source, tests), separate))
+            _answer(answers, _run(task, separate))
         except OSError as error:
             children.end_all()
             _answer(answers, {"broken": str(error)})
+
+
+def _task(order: dict[str, Any], asked: BinaryIO) -> Task:
+    return Task(order, asked.read(order["program"]).decode("utf-8", "surrogatepass"), asked.read(order["tests"]))
 
 
 def _answer(answers: int, message: dict[str, object]) -> None:
@@ -102,15 +107,12 @@ def _run(task: Task, separate: bool) -> dict[str, object]:
     read, tell = os.pipe()
     task.keeper = os.fork()
     if not task.keeper:
-        try:
-            _keep(task, hear, tell, separate)
-        finally:
-            os._exit(NOT_SET_UP)
+        _begin(task, hear, tell, separate)
     os.close(hear)
     os.close(tell)
     try:
         task.pidfd = os.pidfd_open(task.keeper)
-        _watch(task, read, send, began + task.order["wall_s"])
+        _watch(task, read, send)
     finally:
         for fd in (read, send, task.pidfd):
             if fd >= 0:
@@ -118,9 +120,9 @@ def _run(task: Task, separate: bool) -> dict[str, object]:
                     os.close(fd)
         task.code = children.end_all(task.keeper)
     cpu_s = _children_cpu_s() - before
-    if task.code == NOT_SET_UP:
-        return {"broken": "a program's namespaces could not be made"}
-    passed = bool(task.word) and task.said == program.PASSED + task.word
+    if not task.said.startswith(SET_UP):
+        return {"broken": f"nothing of the program was run: {_broken(task)}"}
+    passed = task.said == SET_UP + task.passed
     reason = "" if passed else _reason(task, cpu_s)
     return {"passed": passed, "reason": reason, "wall_s": time.monotonic() - began, "cpu_s": cpu_s}
 
@@ -130,40 +132,39 @@ def _children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _watch(task: Task, read: int, send: int, deadline: float) -> None:
-    """Hands over the tests, and returns when there is a verdict, or is none to come."""
+def _watch(task: Task, read: int, send: int) -> None:
+    """Hands over the word and the tests, and returns when there is a verdict, or is none to come."""
+    base, waiting = children.own_memory(), _to_hand_over(task)
     os.set_blocking(send, False)
-    base, waiting, sending = children.own_memory(), b"", False
+    limit_s, deadline = _SET_UP_S, time.monotonic() + _SET_UP_S
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
-            task.reason = f"took longer than {task.order['wall_s']:g} s"
+            task.reason = f"took longer than {limit_s:g} s"
             return
         ready = select.select([read, task.pidfd], [send] if waiting else [], [], min(left, _LOOK_S))
         if read in ready[0]:
             chunk = os.read(read, 4096)
+            if not task.said and chunk.startswith(SET_UP):
+                limit_s = task.order["wall_s"]
+                deadline = time.monotonic() + limit_s
             task.said += chunk
-            if not task.word and task.said.startswith(program.READY):
-                task.said, task.word, sending = task.said[1:], os.urandom(_WORD).hex().encode(), True
-                waiting = task.word + task.tests.encode("utf-8", "surrogatepass")
-            elif not chunk or _is_verdict(task.said):
+            if not chunk or _is_verdict(task):
                 return
         elif task.pidfd in ready[0]:
             return
         elif children.memory(base) > task.order["memory_bytes"]:
             task.reason = f"used more than {task.order['memory_bytes'] >> 20} MiB of memory"
             return
-        if waiting:
-            waiting = _sent(send, waiting)
-        if sending and not waiting:
+        if waiting and not (waiting := _sent(send, waiting)):
             os.close(send)
-            sending = False
 
 
-def _is_verdict(said: bytes) -> bool:
-    """Whether it cannot get any better."""
-    longest = len(program.PASSED) + 2 * _WORD if said.startswith(program.PASSED) else 4 * program.LONGEST_REASON
-    return program.END in said or len(said) >= longest
+def _to_hand_over(task: Task) -> bytes:
+    """The word is drawn after the fork, so that a program's memory has it from the pipe alone."""
+    word = secrets.token_hex(program.WORD // 2).encode()
+    task.passed = program.PASSED + word
+    return word + task.tests
 
 
 def _sent(send: int, waiting: bytes) -> bytes:
@@ -176,20 +177,49 @@ def _sent(send: int, waiting: bytes) -> bytes:
         return b""
 
 
+def _is_verdict(task: Task) -> bool:
+    """Whether it cannot get any better."""
+    if not task.said.startswith(SET_UP):
+        return False
+    said = task.said[len(SET_UP) :]
+    if said.startswith(program.FAILED):
+        return program.END in said or len(said) >= 4 * program.LONGEST_REASON
+    return len(said) >= len(task.passed) or not task.passed.startswith(said)
+
+
+def _broken(task: Task) -> str:
+    """Why a program's processes did not get as far as to run it."""
+    said = task.said.decode("utf-8", "replace").replace("\n", " ")
+    return said or task.reason or f"exit code {task.code}"
+
+
 def _reason(task: Task, cpu_s: float) -> str:
     if task.reason:
         return task.reason
-    if task.said.startswith(program.FAILED):
-        return task.said[1:].partition(program.END)[0].decode("utf-8", "replace").replace("\n", " ")
+    said = task.said[len(SET_UP) :]
+    if said.startswith(program.FAILED):
+        said = said[1:].partition(program.END)[0]
+        return said.decode("utf-8", "replace").replace("\n", " ") or "failed, and says nothing"
+    if said:
+        return "claimed what is not true before its tests were through"
     code, allowed = task.code or 0, task.order["limits"].get("cpu_s")
     if code == 128 + signal.SIGKILL and allowed is not None and cpu_s >= allowed - 0.5:
         return f"took more than {allowed} s of CPU time"
-    how = f"was killed by signal {code - 128}" if code > 128 else "ended itself"
-    claimed = ", and claimed what is not true" if task.said else ""
-    return f"{how} before its tests were through{claimed}"
+    how = f"was killed by signal {code - 128}" if 128 < code < 128 + signal.NSIG else "ended itself"
+    return f"{how} before its tests were through"
 
 
 # Around a program -------------------------------------------------------------------------------------------------
+
+
+def _begin(task: Task, hear: int, tell: int, separate: bool) -> NoReturn:
+    try:
+        hear, tell = _only(hear, tell)
+        _keep(task, hear, tell, separate)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to know of it
+        os.write(tell, f"{type(error).__name__}: {error}".encode("utf-8", "replace"))
+    finally:
+        os._exit(1)
 
 
 def _keep(task: Task, hear: int, tell: int, separate: bool) -> None:
@@ -197,7 +227,6 @@ def _keep(task: Task, hear: int, tell: int, separate: bool) -> None:
     os.setsid()
     os.dup2(0, 2)
     namespaces.die_with_parent()
-    hear, tell = _only(hear, tell)
     die_first("1000")
     if not separate:
         os.chdir("/tmp")
@@ -217,7 +246,7 @@ def _keep(task: Task, hear: int, tell: int, separate: bool) -> None:
     while True:
         ended, status = os.wait()
         if ended == pid:
-            os._exit(min(_code(status), 255) if _code(status) != NOT_SET_UP else NOT_SET_UP - 1)
+            os._exit(_code(status))
 
 
 def _only(hear: int, tell: int) -> tuple[int, int]:
@@ -232,7 +261,8 @@ def _program(task: Task, hear: int, tell: int) -> None:
     os.closerange(5, 256)
     limit(task.order["limits"])
     namespaces.give_up_rights()
-    source, task.tests, task.order = task.source, "", {}
+    source, task.tests, task.order = task.source, b"", {}
+    os.write(tell, SET_UP)
     program.run(source, hear, tell)
 
 
