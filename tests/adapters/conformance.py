@@ -37,7 +37,7 @@ HEAVY = (
     "jinja2",
     "openai",
 )
-LISTING_CPU_S = 0.15
+LISTING_CPU_S = 0.3
 ENDPOINT = Endpoint("http://127.0.0.1:9/v1", "tiny", api_key=SECRET, failed_marker="[[failed-7f3a]]")
 
 

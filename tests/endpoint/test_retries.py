@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ async def test_what_cannot_succeed_is_not_tried_again(
 async def test_in_the_end_it_has_failed(
     new_client: NewClient, server: FaultServer, fault: Fault, kind: str, status: int, hasty: None
 ) -> None:
-    client = await new_client(max_retries=2, timeout_s=0.3)
+    client = await new_client(max_retries=2, timeout_s=0.5 if kind == "timeout" else 20)
     server.default = fault
     with pytest.raises(RequestFailed) as caught:
         await client.ask(CHAT, greedy("x"), job="j")
@@ -98,17 +97,16 @@ async def test_the_server_says_when(client: Client, server: FaultServer) -> None
     server.script(Fault(status=429, retry_after="1"))
     await client.ask(CHAT, greedy("x"), job="j")
     first, second = server.journal
-    assert 1.0 <= second.at - first.at < 3
+    assert 1.0 <= second.at - first.at < 10
 
 
 async def test_who_waits_for_a_retry_leaves_its_place(new_client: NewClient, server: FaultServer) -> None:
     client = await new_client(concurrency=1)
     server.script(Fault(status=429, retry_after="1"))
     slow = asyncio.create_task(client.ask(CHAT, greedy("slow"), job="j"))
-    await asyncio.sleep(0.1)
-    start = time.perf_counter()
+    while not server.journal:
+        await asyncio.sleep(0.01)
     await client.ask(CHAT, greedy("quick"), job="j")
-    assert time.perf_counter() - start < 0.7
     assert (await slow).tries == 2
     assert server.prompts == ["slow", "quick", "slow"]
 

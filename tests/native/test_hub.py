@@ -61,7 +61,7 @@ def test_without_a_network_it_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -
     started = time.monotonic()
     with pytest.raises(DataError, match=r"cannot be reached .*; give 'path' .*BRIDGE_DATA\) a folder with test\.jsonl"):
         hub_tables("huggingface", benchmark("gsm8k"), "test", ())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ async def test_offline_an_id_fails_at_once(tmp_path: Path, no_hub: None) -> None
         "model tiny model: Qwen/Qwen3-0.6B is no folder on this machine, and ModelScope cannot be reached "
         "(offline? MODELSCOPE_ENDPOINT names a mirror); give the folder of a copy"
     )
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     hugging = deployed("Qwen/Qwen3-0.6B", env={"USE_HF": "1"})
     assert "Hugging Face cannot be reached (offline? HF_ENDPOINT" in await failure(hugging, tmp_path)
 

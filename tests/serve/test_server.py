@@ -77,7 +77,7 @@ async def test_it_dies_while_it_starts(tmp_path: Path, weights: Path, fake: Path
     assert first.endswith("; set deploy.model_type to one of qwen2, qwen2_gte")
     assert rest[0] == "last lines:"
     assert rest[-1] == f"log: {tmp_path / 'serve' / 'log.txt'}"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 async def test_it_never_answers_under_its_name(tmp_path: Path, weights: Path, fake: Path) -> None:
