@@ -139,11 +139,19 @@ def _everything() -> Iterator[str]:
     for name in MASKED:
         if Path(name).is_dir() and not Path(name).is_symlink():
             yield from _empty(name)
-    for secret in (Path.home() / name for name in SECRETS):
-        if secret.is_dir() and not secret.is_symlink():
-            yield from ("--tmpfs", str(secret))
-        elif secret.is_file():
-            yield from ("--ro-bind", "/dev/null", str(secret.resolve()))
+    for name in SECRETS:
+        yield from _hidden(Path.home() / name)
+
+
+def _hidden(secret: Path) -> tuple[str, ...]:
+    """Where it really is, as bubblewrap follows no link. What the user may not look into, no program of the room may."""
+    try:
+        place = secret.resolve(strict=True)
+        if place.is_dir():
+            return ("--tmpfs", str(place))
+        return ("--ro-bind", "/dev/null", str(place)) if place.is_file() else ()
+    except (OSError, RuntimeError):  # RuntimeError: links that lead to themselves, before Python 3.13
+        return ()
 
 
 def _passable(path: Path, room: Room) -> Iterator[str]:
