@@ -144,7 +144,7 @@ def _everything() -> Iterator[str]:
 
 
 def _hidden(secret: Path) -> tuple[str, ...]:
-    """Where it really is, as bubblewrap follows no link. What the user may not look into, no program of the room may."""
+    """Where it really is, as bubblewrap follows no link. What the user may not look into is closed to the room."""
     try:
         place = secret.resolve(strict=True)
         if place.is_dir():
