@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bridge.envs import lock_sha256
 from bridge.errors import OutputError, Problem, SpecError
-from bridge.plan import Plan
 from bridge.rundir import RunDir, write_atomic
 from bridge.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from bridge.plan import Plan
 
 
 class BackendUsed(BaseModel):
@@ -82,6 +83,9 @@ def _same_spec(rundir: RunDir, earlier: Manifest, spec: TaskSpec) -> None:
 
 
 def _new(plan: Plan, argv: Sequence[str]) -> Manifest:
+    # Here, and not above: who only reads manifests needs no environments.
+    from bridge.envs import lock_sha256
+
     backends = {
         planned.backend.name: BackendUsed(
             version=planned.backend.env.version or bridge_version(),

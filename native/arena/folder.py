@@ -16,14 +16,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
 from bridge.errors import OutputError
 from bridge.native.arena.battle import Battle, line, read_battles, rows
-from bridge.native.arena.questions import Question
 from bridge.report.text import well_formed
+
+if TYPE_CHECKING:
+    from bridge.native.arena.questions import Question
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ def recorded_questions(path: Path) -> list[Question]:
     """What ``write_questions`` wrote; nothing where there is no such file. Raises OutputError."""
     if not path.exists():
         return []
+    from bridge.native.arena.questions import Question
+
     found = []
     for number, row in rows(path):
         try:

@@ -12,7 +12,6 @@ from bridge.native.arena.decision_file import decision_lines
 from bridge.native.arena.folder import ArenaFolder, recorded_questions, write_lines
 from bridge.native.arena.judges import judged, measured
 from bridge.native.arena.outcome import Outcome, conclude
-from bridge.native.arena.present import about_now
 from bridge.native.arena.result import pairwise_rows, score_rows
 from bridge.native.arena.scores import scores
 from bridge.native.arena.settings import RatingRun
@@ -75,7 +74,11 @@ class People:
 def people_of(folder: ArenaFolder, run: RatingRun) -> People:
     """Raises OutputError for files that cannot be read."""
     rows = [battle for path in folder.vote_files() for battle in read_battles(path)]
-    questions = {question.question_id for question in recorded_questions(folder.questions)} if rows else set()
+    if not rows:
+        return People([], 0, 0)
+    from bridge.native.arena.present import about_now
+
+    questions = {question.question_id for question in recorded_questions(folder.questions)}
     known = [
         battle
         for battle in rows

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +202,9 @@ def read_votes(path: Path) -> Votes:
     size = path.stat().st_size if path.is_file() else 0
     if size < TWO_PROCESSES_FROM or (os.cpu_count() or 1) < 2:
         return _read(path, 0, size)
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     cut = _line_start(path, size // 2)
     # Forked, so that both have the same seed for the hashes of texts.
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
