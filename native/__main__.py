@@ -19,7 +19,7 @@ from bridge.endpoint.client import Client
 from bridge.endpoint.traffic import judge_traffic
 from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BackendFailed, BridgeError, Interrupted, SpecError
 from bridge.native.engine import Engine, OpenDataset
-from bridge.native.job import BASE_URL_ENV, NativeJob, read_job, samples_file
+from bridge.native.job import BASE_URL_ENV, JudgeJob, NativeJob, read_job, samples_file
 from bridge.native.judging import judging_from
 from bridge.native.panel import Judge, Panel
 from bridge.native.progress import Ledger, read_state
@@ -133,7 +133,7 @@ async def _run(job: NativeJob, datasets: list[OpenDataset], store: RequestStore,
     workers = job.score_workers or max(1, (os.cpu_count() or 2) - 1)
     names = sorted({one.dataset.benchmark for one in datasets if one.judging is None})
     pool = ScorerPool(names, workers=workers, limit_s=job.score_timeout_s)
-    async with _client(job, store) as client, pool, _panel(job, store) as panel:
+    async with _client(job, store, job, BASE_URL_ENV) as client, pool, _panel(job, store) as panel:
         work = asyncio.create_task(Engine(job, datasets, client, pool, panel, ledger).run())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,18 +146,19 @@ async def _run(job: NativeJob, datasets: list[OpenDataset], store: RequestStore,
         return "", client.down_reason or panel.down_reason
 
 
-def _client(job: NativeJob, store: RequestStore) -> Client:
+def _client(job: NativeJob, store: RequestStore, whom: NativeJob | JudgeJob, url_env: str) -> Client:
+    """For the job's model, or one of its judges."""
     return Client(
-        os.environ[BASE_URL_ENV],
-        api_key=os.environ.get(job.api_key_env) if job.api_key_env else None,
+        os.environ[url_env],
+        api_key=os.environ.get(whom.api_key_env) if whom.api_key_env else None,
         store=store,
         concurrency=job.concurrency,
         max_retries=job.max_retries,
         timeout_s=job.request_timeout_s,
-        upstream=job.identity or None,
-        rename={job.model: job.served_model or job.model},
-        shown_url=job.shown_url,
-        dialect=job.dialect,
+        upstream=whom.identity or None,
+        rename={whom.model: whom.served_model or whom.model},
+        shown_url=whom.shown_url,
+        dialect=whom.dialect,
     )
 
 
@@ -167,19 +168,8 @@ async def _panel(job: NativeJob, store: RequestStore) -> AsyncIterator[Panel]:
     async with contextlib.AsyncExitStack() as stack:
         judges = []
         for at, judge in enumerate(job.judges):
-            client = Client(
-                os.environ[judge.base_url_env],
-                api_key=os.environ.get(judge.api_key_env) if judge.api_key_env else None,
-                store=store,
-                concurrency=job.concurrency,
-                max_retries=job.max_retries,
-                timeout_s=job.request_timeout_s,
-                upstream=judge.identity or None,
-                rename={judge.model: judge.served_model or judge.model},
-                shown_url=judge.shown_url,
-                dialect=judge.dialect,
-            )
-            judges.append(Judge(judge, await stack.enter_async_context(client), judge_traffic(job.traffic, at)))
+            client = await stack.enter_async_context(_client(job, store, judge, judge.base_url_env))
+            judges.append(Judge(judge, client, judge_traffic(job.traffic, at)))
         yield Panel(judges)
 
 

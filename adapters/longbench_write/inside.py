@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bridge.adapters.asking.answering import answered, is_done
 from bridge.adapters.asking.journal import Journal, Key
 from bridge.adapters.asking.judge import asked_anew, failure, judged, rounds_of
 from bridge.adapters.asking.model import Model, NotAnswered
@@ -78,8 +79,9 @@ def ask_for(job: WriteJob, task: WritingTask, repeat: int) -> Ask:
 async def run(job: WriteJob, asks: Sequence[Ask], prompt: str) -> None:
     answers = Journal(Path(ANSWERS))
     async with Model.from_environment(MODEL) as model:
-        await write(job, asks, model, answers)
-    written = [ask for ask in asks if is_done(answers.get(ask.key), "request_sha256", ask.sha256)]
+        written = await answered(
+            asks, model, answers, dataset=job.dataset, concurrency=job.concurrency, text_of=lambda reply: reply.text
+        )
     if "length" in job.stages:
         measure(job, written, answers)
     if job.judging is not None:
@@ -97,23 +99,6 @@ def judge_prompt(judging: Judging | None) -> str:
     if missing := [place for place in (REQUEST, RESPONSE) if place not in prompt]:
         raise DataError(f"{path}: a judge prompt needs {' and '.join(missing)} where the texts are to stand")
     return prompt
-
-
-async def write(job: WriteJob, asks: Sequence[Ask], model: Model, answers: Journal) -> None:
-    """Stage ``infer``: asks for every text that is not there yet."""
-
-    async def one(ask: Ask) -> None:
-        try:
-            reply = await model.ask(ask.body)
-        except NotAnswered as error:
-            answers.add(ask.key, {"request_sha256": ask.sha256, "error": str(error)})
-            return
-        entry: JsonObject = {"request_sha256": ask.sha256, "response": reply.text, "usage": reply.usage}
-        answers.add(ask.key, {**entry, "finish_reason": reply.finish_reason, "latency_s": reply.latency_s})
-
-    todo = [ask for ask in asks if not is_done(answers.get(ask.key), "request_sha256", ask.sha256)]
-    progress = Progress(Path(PROGRESS), "infer", job.dataset, done=len(asks) - len(todo), total=len(asks))
-    await for_each(todo, one, concurrency=job.concurrency, progress=progress)
 
 
 def measure(job: WriteJob, written: Sequence[Ask], answers: Journal) -> None:
@@ -168,11 +153,6 @@ def text_of(ask: Ask, answers: Journal) -> Text:
     assert entry is not None, "only of texts that are written"
     text = without_thinking(entry["response"])
     return Text(ask, text, digest(text))
-
-
-def is_done(entry: JsonObject | None, about: str, sha256: str) -> bool:
-    """There is a result, and it is about this very thing; a failure is tried again."""
-    return entry is not None and entry.get(about) == sha256 and "error" not in entry
 
 
 if __name__ == "__main__":

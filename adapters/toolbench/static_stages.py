@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from bridge.adapters.asking.answering import answered
 from bridge.adapters.asking.journal import Journal, Key
-from bridge.adapters.asking.model import Model, NotAnswered
+from bridge.adapters.asking.model import Model, Reply
 from bridge.adapters.asking.request import digest, of_repeat
 from bridge.adapters.asking.results import PROGRESS, SAMPLES
 from bridge.adapters.asking.thinking import without_thinking
-from bridge.adapters.asking.work import Progress, for_each, write_whole
+from bridge.adapters.asking.work import Progress, write_whole
 from bridge.adapters.toolbench import evalscope, metrics
 from bridge.adapters.toolbench.prompts import as_react, request_parts
 from bridge.adapters.toolbench.react import parse_step
@@ -72,25 +73,12 @@ def sample_of(job: StaticJob, ask: Ask) -> JsonObject:
 
 
 async def run(job: StaticJob, asks: Sequence[Ask], model: Model) -> None:
+    def text_of(reply: Reply) -> str:
+        return as_react(reply.text, reply.tool_calls) if job.style == "tools" else reply.text
+
     answers = Journal(Path(ANSWERS))
-    await answer(job, asks, model, answers)
-    score(job, [ask for ask in asks if is_done(answers.get(ask.key), ask.sha256)], answers)
-
-
-async def answer(job: StaticJob, asks: Sequence[Ask], model: Model, answers: Journal) -> None:
-    async def one(ask: Ask) -> None:
-        try:
-            reply = await model.ask(ask.body)
-        except NotAnswered as error:
-            answers.add(ask.key, {"request_sha256": ask.sha256, "error": str(error)})
-            return
-        text = as_react(reply.text, reply.tool_calls) if job.style == "tools" else reply.text
-        entry: JsonObject = {"request_sha256": ask.sha256, "response": text, "usage": reply.usage}
-        answers.add(ask.key, {**entry, "finish_reason": reply.finish_reason, "latency_s": reply.latency_s})
-
-    todo = [ask for ask in asks if not is_done(answers.get(ask.key), ask.sha256)]
-    progress = Progress(Path(PROGRESS), "infer", job.dataset, done=len(asks) - len(todo), total=len(asks))
-    await for_each(todo, one, concurrency=job.concurrency, progress=progress)
+    there = await answered(asks, model, answers, dataset=job.dataset, concurrency=job.concurrency, text_of=text_of)
+    score(job, there, answers)
 
 
 def score(job: StaticJob, asks: Sequence[Ask], answers: Journal) -> None:
@@ -115,8 +103,3 @@ def scored(job: StaticJob, row: StaticRow, response: str) -> JsonObject:
     step = parse_step(text)
     read = {"plan": step.plan, "action": step.action, "arguments": step.arguments, "answer": step.answer}
     return {"step": {name: value for name, value in read.items() if value is not None}, "scores": values}
-
-
-def is_done(entry: JsonObject | None, request_sha256: str) -> bool:
-    """There is an answer to this very request; a failure is tried again."""
-    return entry is not None and entry.get("request_sha256") == request_sha256 and "error" not in entry
