@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from bridge.backend import EnvSpec, Job
 from bridge.collect import Executed, job_folder, traffic_name
@@ -16,6 +15,7 @@ from bridge.connect import Connection, connect, forward
 from bridge.endpoint.traffic import judge_traffic
 from bridge.envs import ensure
 from bridge.errors import BridgeError, EnvError, Interrupted, ServeError
+from bridge.invocation import unless_stopped
 from bridge.launch import StopSignal, digest, launch, not_launched
 from bridge.observe import Observer
 from bridge.plan import Plan, PlannedTask
@@ -26,8 +26,6 @@ from bridge.sandbox.room import Door
 from bridge.serve import LOCAL_ENV, Served, environment_of, not_served, serve_together, together
 from bridge.serve.abilities import likelihood_way
 from bridge.spec import ModelSpec
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -89,7 +87,7 @@ class Execution:
     async def _python(self, spec: EnvSpec) -> Path:
         if spec.lock is None:
             return await ensure(spec)
-        return await self._unless_interrupted(asyncio.shield(self._environments[spec.name]))
+        return await unless_stopped(self.interrupt, asyncio.shield(self._environments[spec.name]))
 
     # Models -----------------------------------------------------------------------------------------------------
 
@@ -120,7 +118,7 @@ class Execution:
         """None where they cannot be served by one process, or not at all: what is wrong is then told of each."""
         serving = self._serving(models, [planned for one in tasks.values() for planned in one])
         try:
-            return await self._unless_interrupted(stack.enter_async_context(serving))
+            return await unless_stopped(self.interrupt, stack.enter_async_context(serving))
         except (ServeError, EnvError) as error:
             first = str(error).partition("\n")[0]
             self.watcher.stage(f"model {models[0].name}", "running", f"not together, so one by one: {first}")
@@ -200,7 +198,7 @@ class Execution:
             warn=lambda line: self.errors.append(ReportError(kind=ErrorKind.WARNING, message=line, model=model.name)),
         )
         async with AsyncExitStack() as stack:
-            yield await self._unless_interrupted(stack.enter_async_context(opening))
+            yield await unless_stopped(self.interrupt, stack.enter_async_context(opening))
 
     # Jobs -------------------------------------------------------------------------------------------------------
 
@@ -271,21 +269,6 @@ class Execution:
                         failed_marker=self.failed_marker,
                     )
                     self.executed.append(Executed(planned, job, outcome, never_started=True))
-
-    async def _unless_interrupted(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
-        """The result of ``work``; Interrupted, with ``work`` cancelled, where the user stops the run first."""
-        task = asyncio.ensure_future(work)
-        stopped = asyncio.ensure_future(self.interrupt.event.wait())
-        try:
-            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise Interrupted(self.interrupt.reason)
-        finally:
-            stopped.cancel()
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
 
 
 def _doors(*connections: Connection) -> tuple[Door, ...]:

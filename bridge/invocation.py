@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from bridge.endpoint.cache import StoreError
-from bridge.errors import OutputError
+from bridge.errors import Interrupted, OutputError
 from bridge.launch import StopSignal
 from bridge.rundir import RunDir
 
@@ -40,6 +40,21 @@ def interruptible(interrupt: StopSignal) -> Iterator[None]:
         yield
     finally:
         _restore()
+
+
+async def unless_stopped(stop: StopSignal, work: Awaitable[T]) -> T:
+    """The result of ``work``; Interrupted, with ``work`` cancelled, where the signal comes first."""
+    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.event.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Interrupted(stop.reason)
+    finally:
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @contextmanager

@@ -6,16 +6,16 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bridge.backend import BenchmarkResult, EnvSpec, Job, Outcome
 from bridge.envs import ensure
-from bridge.errors import BridgeError, EnvError, OutputError, Problem, ServeError, SpecError
-from bridge.invocation import clear_about_the_disk, in_a_loop, interruptible
+from bridge.errors import BridgeError, EnvError, Interrupted, OutputError, Problem, ServeError, SpecError
+from bridge.invocation import clear_about_the_disk, in_a_loop, interruptible, unless_stopped
 from bridge.launch import StopSignal, digest, launch
 from bridge.manifest import BackendUsed, Manifest, bridge_version, new_manifest, read_manifest
 from bridge.perf_spec import PerfSpec
@@ -30,12 +30,13 @@ from bridge.serve import Served, check, describe, environment_of, serve
 from bridge.spec_file import dump_spec
 from bridge.spec_file.perf import recorded_perf_spec
 
-T = TypeVar("T")
 JOB = "perf"
 DATA = "perf.json"
 """Beside the report: what its plots show."""
 RESULT = "result.json"
 FAILED = "failed.json"
+KINDS = {ServeError.exit_code: ErrorKind.SERVE, OutputError.exit_code: ErrorKind.OUTPUT}
+"""Why the job failed, by its exit code."""
 POLL_S = 0.5
 BASE_URL_ENV, SERVED_MODEL_ENV, API_KEY_NAME_ENV = "BRIDGE_BASE_URL", "BRIDGE_SERVED_MODEL", "BRIDGE_API_KEY_NAME"
 
@@ -112,6 +113,8 @@ async def _run(spec: PerfSpec, rundir: RunDir, manifest: Manifest, watcher: Watc
             info = await _measure(spec, rundir, watcher, interrupt, errors)
         except SpecError:
             raise
+        except Interrupted:
+            pass  # told below
         except BridgeError as error:
             first, _, rest = str(error).partition("\n")
             errors.append(ReportError(kind=_kind(error), message=first, hint=rest, model=spec.model.name))
@@ -136,7 +139,7 @@ async def _measure(
 @asynccontextmanager
 async def _served(spec: PerfSpec, rundir: RunDir, watcher: Watcher, interrupt: StopSignal) -> AsyncIterator[Served]:
     stage = f"model {spec.model.name}"
-    python = await _unless(interrupt, ensure(environment_of(spec.model), progress=_telling(watcher, stage)))
+    python = await unless_stopped(interrupt, ensure(environment_of(spec.model), progress=_telling(watcher, stage)))
     async with AsyncExitStack() as stack:
         serving = serve(
             spec.model,
@@ -145,7 +148,7 @@ async def _served(spec: PerfSpec, rundir: RunDir, watcher: Watcher, interrupt: S
             log=rundir.serve_log(spec.model.name),
             progress=_telling(watcher, stage),
         )
-        yield await _unless(interrupt, stack.enter_async_context(serving))
+        yield await unless_stopped(interrupt, stack.enter_async_context(serving))
 
 
 @asynccontextmanager
@@ -195,20 +198,6 @@ def job_of(spec: PerfSpec) -> Job:
         files={"job.json": json.dumps(told, indent=2)},
         keep=("points",),
     )
-
-
-async def _unless(interrupt: StopSignal, work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work``; ServeError, with ``work`` cancelled, where the user stops the run first."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(interrupt.event.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        raise ServeError(interrupt.reason)
-    finally:
-        stopped.cancel()
 
 
 def _telling(watcher: Watcher, stage: str) -> Callable[[str], None]:
@@ -268,10 +257,9 @@ def _about_the_job(outcome: Outcome, served: Served) -> Iterator[ReportError]:
     try:
         failed = json.loads((outcome.dir / FAILED).read_bytes())
         message = failed["message"]
-        if failed["exit_code"] == ServeError.exit_code:
-            kind = ErrorKind.SERVE
-        elif failed["exit_code"] == SpecError.exit_code:
+        if failed["exit_code"] == SpecError.exit_code:
             raise SpecError([Problem("", "", message)])
+        kind = KINDS.get(failed["exit_code"], kind)
     except (OSError, ValueError, KeyError):
         pass
     yield ReportError(kind=kind, message=message, backend="native", dataset="perf")

@@ -1,8 +1,7 @@
-"""``job.json``: what the engine is told, as plain data; and the files that it keeps beside it."""
+"""``job.json``: what the engine is told, as plain data; and the names of the files that it keeps beside it."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -116,22 +115,6 @@ def read_job(path: Path) -> NativeJob:
     )
     judges = tuple(JudgeJob(**entry) for entry in raw.pop("judges"))
     return NativeJob(datasets=datasets, judges=judges, **raw)
-
-
-def write_whole(path: Path, value: object) -> None:
-    """Writes JSON so that readers see the old content or the new one, never half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    aside.write_bytes(orjson.dumps(value))
-    aside.replace(path)
-
-
-def read_whole(path: Path) -> dict[str, Any]:
-    """What ``write_whole`` wrote; empty where there is nothing that can be read."""
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def samples_file(folder: Path, dataset: str) -> Path:

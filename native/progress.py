@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bridge.native.job import PROGRESS_FILE, STATE_FILE, read_whole, write_whole
+from bridge.native.job import PROGRESS_FILE, STATE_FILE
+from bridge.native.whole import read_whole, write_whole
 
 EVERY_S = 0.25
 Status = Literal["running", "finished", "incomplete", "endpoint", "interrupted", "failed"]

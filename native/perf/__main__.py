@@ -1,7 +1,7 @@
 """``python -m bridge.native.perf job.json``: measures the load points of one job, and searches where that is asked.
 
 The same job started again keeps the points that are done. Exit codes: 0 all measured, 7 something is partial,
-4 the server cannot be reached, 130 stopped; see ``bridge.errors``.
+4 the server cannot be reached, 6 the disk cannot be written to, 130 stopped; see ``bridge.errors``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,21 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import EXIT_COMPLETE, EXIT_PARTIAL, BridgeError, Interrupted, ServeError, SpecError
-from bridge.native.perf.job import BASE_URL_ENV, PROGRESS, RESULT, PerfJob, read_job, write_whole
+from bridge.errors import (
+    EXIT_COMPLETE,
+    EXIT_PARTIAL,
+    BackendFailed,
+    BridgeError,
+    Interrupted,
+    OutputError,
+    ServeError,
+    SpecError,
+)
+from bridge.native.perf.job import BASE_URL_ENV, PROGRESS, RESULT, PerfJob, read_job
 from bridge.native.perf.lengths import measure_lengths
 from bridge.native.perf.point import Bench
 from bridge.native.perf.result import result
@@ -22,6 +32,7 @@ from bridge.native.perf.schedule import Point, opened, points_of
 from bridge.native.perf.search import Search
 from bridge.native.perf.share import allow_files, be_quick, prompts_of, target_of
 from bridge.native.perf.watch import Watchful
+from bridge.native.whole import write_whole
 from bridge.perf_spec import LoadSpec, SearchSpec
 
 FILES_BESIDE = 64
@@ -39,11 +50,17 @@ def main(argv: list[str]) -> int:
     try:
         with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watchful)) as runner:
             return runner.run(_run(read_job(path), path, watchful))
-    except (BridgeError, OSError) as error:
-        code = error.exit_code if isinstance(error, BridgeError) else ServeError.exit_code
+    except (BridgeError, OSError) as raised:
+        error = raised if isinstance(raised, BridgeError) else about_the_disk(raised)
         sys.stderr.write(f"{error}\n")
-        write_whole(path.parent / "failed.json", {"exit_code": code, "message": str(error)})
-        return code
+        with suppress(OSError):
+            write_whole(path.parent / "failed.json", {"exit_code": error.exit_code, "message": str(error)})
+        return error.exit_code
+
+
+def about_the_disk(error: OSError) -> OutputError:
+    place = f"{error.filename}: " if error.filename else ""
+    return OutputError(f"{place}{error.strerror or error}; loads that are done are kept")
 
 
 async def _run(job: PerfJob, path: Path, watchful: Watchful) -> int:
@@ -89,7 +106,8 @@ class Session:
         self._planned = planned
         self._points: dict[str, Summary] = {}
         self._not_measured: list[str] = []
-        self._gone = ""
+        self._gone: BridgeError | None = None
+        """Why nothing more can be measured."""
 
     async def measure(self, point: Point) -> Summary | None:
         """The point, measured now or earlier; None where that makes no sense any more."""
@@ -101,13 +119,13 @@ class Session:
             return None
         try:
             found = await self._bench.measure(point, lambda counts: self._tell(point, counts))
-        except OSError as error:
-            self._gone = f"the server cannot be reached: {error.strerror or error}"
+        except (ServeError, BackendFailed, OSError) as error:
+            self._gone = about_the_disk(error) if isinstance(error, OSError) else error
             self._not_measured.append(point.id)
             return None
         self._points[point.id] = found
         if found["stopped"].startswith("the server is gone"):
-            self._gone = found["stopped"]
+            self._gone = ServeError(found["stopped"])
         self._hire(found)
         return found
 
@@ -123,17 +141,18 @@ class Session:
             point = Point("closed", load) if spec.over == "closed" else opened(open_load, load)
             found = await self.measure(point)
             if found is None or found["state"] != "done":
-                search.ended = (
-                    search.ended or self._gone or self._bench.interrupted or (found and found["stopped"]) or ""
-                )
+                gone = str(self._gone or "")
+                search.ended = search.ended or gone or self._bench.interrupted or (found and found["stopped"]) or ""
                 break
             search.take(load, found)
         return search.answer()
 
     def end(self, search: dict[str, Any] | None) -> int:
-        """Writes the result; returns the exit code."""
+        """Writes the result; returns the exit code. Raises what kept it from measuring anything."""
         bench = self._bench
-        reason = bench.interrupted or self._gone
+        if self._gone and not self._points and not bench.interrupted:
+            raise self._gone
+        reason = bench.interrupted or str(self._gone)
         errors = [
             {
                 "kind": "unanswered",
@@ -149,9 +168,6 @@ class Session:
         write_whole(bench.folder / RESULT, found)
         if bench.interrupted:
             return Interrupted.exit_code
-        if self._gone and not self._points:
-            write_whole(bench.folder / "failed.json", {"exit_code": ServeError.exit_code, "message": self._gone})
-            return ServeError.exit_code
         return EXIT_PARTIAL if any(error["kind"] != "warning" for error in found["errors"]) else EXIT_COMPLETE
 
     def _tell(self, point: Point, counts: dict[str, Any]) -> None:

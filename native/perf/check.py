@@ -28,6 +28,7 @@ from bridge.perf_spec import PerfBlock
 STREAMS = (1, 16, 64, 256)
 GAP_S, TTFT_S, TOKENS = 0.01, 0.02, 40
 RATE_STREAMS, RATE_REQUESTS = 64, 4000
+SOON_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def run(url: str, point: Point, perf: PerfBlock) -> tuple[list[Record], Watch]:
         prompts.prepare()
         driver = Driver(point, perf, prompts, await look_up(url, None), watch, watchful, records.append)
         await driver.prepare()
-        await driver.run(time.perf_counter() + 0.02)
+        await driver.run(time.perf_counter() + SOON_S)
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watchful)) as runner:
         runner.run(drive())

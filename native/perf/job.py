@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -58,19 +57,3 @@ def point_folder(folder: Path, point: Point) -> Path:
 def file_name(point_id: str) -> str:
     """``closed=64`` → ``closed-64``."""
     return re.sub(r"[^A-Za-z0-9.+_]", "-", point_id)
-
-
-def write_whole(path: Path, value: Any) -> None:
-    """Readers see the old content or the new one, never half of it."""
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_bytes(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
-    aside.replace(path)
-
-
-def read_whole(path: Path) -> dict[str, Any] | None:
-    """What ``write_whole`` wrote; None where there is nothing that can be read."""
-    try:
-        value = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return value if isinstance(value, dict) else None

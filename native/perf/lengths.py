@@ -9,7 +9,7 @@ from bridge.native.perf.job import PerfJob
 from bridge.native.perf.prompts import Lengths, by_tokenizer, measured, probe_body
 from bridge.native.perf.sse import read_stream
 from bridge.native.perf.watch import Watchful
-from bridge.native.perf.wire import Pool, Target
+from bridge.native.perf.wire import Pool, Target, reaching
 
 FEW, MANY = 8, 128
 """Words of the two prompts by which the server's counting is seen."""
@@ -17,7 +17,7 @@ PATIENCE_S = 60.0
 
 
 async def measure_lengths(job: PerfJob, target: Target, watchful: Watchful) -> Lengths:
-    """Raises OSError where the server cannot be reached, SpecError where a tokenizer cannot be used."""
+    """Raises ServeError where the server cannot be reached, SpecError where a tokenizer cannot be used."""
     prompts = job.perf.prompts
     if prompts.tokenizer is not None:
         return by_tokenizer(Path(prompts.tokenizer))
@@ -25,8 +25,9 @@ async def measure_lengths(job: PerfJob, target: Target, watchful: Watchful) -> L
         return Lengths()
     pool = Pool(target, watchful)
     try:
-        few = await _counted(pool, job.served_model, FEW)
-        many = await _counted(pool, job.served_model, MANY)
+        with reaching():
+            few = await _counted(pool, job.served_model, FEW)
+            many = await _counted(pool, job.served_model, MANY)
     finally:
         pool.close()
     return measured((FEW, few), (MANY, many))

@@ -6,41 +6,35 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from bridge.native.perf.departures import Rest
 from bridge.native.perf.digest import DRAIN, STALL, Rules, digest
+from bridge.native.perf.extent import Counts, Extent
 from bridge.native.perf.prompts import Prompts, Shot
 from bridge.native.perf.record import Record
 from bridge.native.perf.schedule import Planned, Point, schedule
 from bridge.native.perf.watch import Watch, Watchful
-from bridge.native.perf.wire import Exchange, Pool, Target, Wire
+from bridge.native.perf.wire import Exchange, Pool, Target, Wire, reaching
 from bridge.perf_spec import PerfBlock, seconds
 
 GONE_AFTER = 5
 """So many connections refused one after the other, and the server is taken for dead."""
 ENOUGH_TO_JUDGE = 20
-OPEN_WARMUP = 10
-READY_S = 0.1
+READY_S = 0.5
 """So much of an open load finds a connection open."""
+AHEAD, AHEAD_BYTES = 32, 4_000_000
+"""So many requests of an open load are made before their time, unless they are large."""
 SWEEP_S = 0.25
 DIGEST_SLICE_S = 0.4e-3
+MOST_UNREAD = 256
+"""So many answers may wait for a pause between departures to be read in."""
 Begun = tuple[Wire, Exchange, bool]
 """An exchange under way, its connection, and whether that had been used before."""
 now = time.perf_counter
-
-
-@dataclass
-class Counts:
-    """Of the measured requests so far."""
-
-    sent: int = 0
-    unsent: int = 0
-    finished: int = 0
-    failed: int = 0
-    reconnected: int = 0
-    refused: int = 0
-    """Connections refused, one after the other."""
 
 
 @dataclass
@@ -63,73 +57,73 @@ class Driver:
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _has_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _flying: dict[int, tuple[Any, Exchange]] = field(default_factory=dict)
+    _flights: set[asyncio.Task[Any]] = field(default_factory=set)
     _waiting: deque[tuple[Record, Exchange, Shot]] = field(default_factory=deque)
-    _numbers: int = 0
-    _measured_from: float | None = None
+    _conversations: int = 0
 
     def __post_init__(self) -> None:
         self._pool = Pool(self.target, self.watchful)
-        users = self._users() if self.point.kind == "closed" else 0
-        given, stop = self.perf.warmup, self.perf.stop
-        default = 0 if given.duration else users if users else self._mine(OPEN_WARMUP)
-        self._warm_requests = default if given.requests is None else self._mine(given.requests)
-        self._warm_s = seconds(given.duration) if given.duration else 0.0
-        self._most = None if stop.requests is None else max(1, self._mine(stop.requests))
-        self._duration = None if stop.duration is None else seconds(stop.duration)
-
-    def _mine(self, n: int) -> int:
-        return n // self.of + (self.share < n % self.of)
-
-    def _users(self) -> int:
-        return self._mine(int(self.point.value))
+        self._extent = Extent(self.point, self.perf, self.counts, self.share, self.of)
+        self._departures = self.watchful.departures
 
     # The whole ----------------------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:
-        """Opens the connections that are needed at once. Raises OSError."""
-        at_first = max(8, int(self.point.value * READY_S)) if self.point.kind == "open" else 8
-        wanted = self._users() if self.point.kind == "closed" else min(at_first, self._mine(self.point.max_in_flight))
-        await self._pool.prepare(wanted)
+        """Opens the connections that are needed at once. Raises ServeError where the server cannot be reached."""
+        mine, at_first = self._extent.mine, max(8, int(self.point.value * READY_S)) if self.point.kind == "open" else 8
+        wanted = self._extent.users or min(at_first, mine(self.point.max_in_flight))
+        with reaching():
+            await self._pool.prepare(wanted)
 
     async def run(self, start: float) -> None:
-        """To its end, from ``start`` (of ``perf_counter``) on."""
-        self.start = start
-        await asyncio.sleep(max(0.0, start - now()))
+        """To its end, from ``start`` (of ``perf_counter``) on. Raises what ``write`` raises."""
+        self.start = self._extent.start = start
         helpers = [asyncio.create_task(self._sweep()), asyncio.create_task(self._digest_all())]
+        for helper in helpers:
+            helper.add_done_callback(self._landed)
         try:
-            with self.watch.on():
+            with self.watch.on(self._departures):
                 await (self._closed() if self.point.kind == "closed" else self._open())
-            while self._waiting:
+            while self._waiting and not any(helper.done() for helper in helpers):
                 await asyncio.sleep(0.001)
         finally:
             for helper in helpers:
                 helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            ended = await asyncio.gather(*helpers, return_exceptions=True)
             self._pool.close()
+        _raise_first(ended)
 
     def stop(self, why: str) -> None:
         """Nothing more is sent; what is under way is waited for."""
         self.stopped = self.stopped or why
         self._over.set()
 
+    def _landed(self, task: asyncio.Task[Any]) -> None:
+        """What fails ends the load, which then raises it."""
+        if not task.cancelled() and task.exception() is not None:
+            self._over.set()
+        else:
+            self._flights.discard(task)
+
     # Closed -------------------------------------------------------------------------------------------------------
 
     async def _closed(self) -> None:
-        users = [asyncio.create_task(self._user(number)) for number in range(self._users())]
+        await asyncio.sleep(max(0.0, self.start - now()))
+        users = [asyncio.create_task(self._user()) for _ in range(self._extent.users)]
         timer = asyncio.create_task(self._over.wait())
         await asyncio.wait({*users, timer}, return_when=asyncio.FIRST_COMPLETED)
         self._over.set()
         await self._drained(users)
 
-    async def _user(self, user: int) -> None:
-        conversation, before = 0, None
+    async def _user(self) -> None:
+        before = None
         while not self._is_over():
             if self.perf.prompts.turns > 1:
-                conversation += 1
-                await self._converse(user * 100_000 + conversation)
+                self._conversations += 1
+                await self._converse(self._extent.of_all(self._conversations))
                 continue
-            number, warm = self._next()
-            record = Record(self._global(number), warm, None, 0.0, None)
+            number, warm = self._extent.following()
+            record = Record(number, warm, None, 0.0, None)
             if before is not None:
                 record.refill_s = now() - before
             await self._ask(record, self.prompts.shot(record.number))
@@ -139,108 +133,86 @@ class Driver:
         messages: list[dict[str, Any]] = []
         for turn in range(self.perf.prompts.turns):
             if turn:
-                await asyncio.sleep(seconds(self.perf.prompts.think))
+                await self._think()
             if self._is_over():
                 return
-            number, warm = self._next()
-            record = Record(self._global(number), warm, None, 0.0, None, session=self._global(session) + 1, turn=turn)
-            messages.append(self.prompts.question(self._global(session), turn))
+            number, warm = self._extent.following()
+            record = Record(number, warm, None, 0.0, None, session=session + 1, turn=turn)
+            messages.append(self.prompts.question(session, turn))
             said = await self._ask(record, self.prompts.conversation(messages))
             if said is None:
                 return
             messages.append({"role": "assistant", "content": said})
 
-    def _next(self) -> tuple[int, bool]:
-        number = self._numbers
-        self._numbers += 1
-        warm = number < self._warm_requests or now() - self.start < self._warm_s
-        if not warm and self._measured_from is None:
-            self._measured_from = now()
-        return number, warm
-
-    def _global(self, number: int) -> int:
-        return number * self.of + self.share
+    async def _think(self) -> None:
+        """The user's pause between two turns; ends with the load."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds(self.perf.prompts.think)):
+                await self._over.wait()
 
     def _is_over(self) -> bool:
-        if self._over.is_set():
-            return True
-        enough = self._most is not None and self.counts.sent >= self._most
-        late = (
-            self._duration is not None
-            and self._measured_from is not None
-            and now() - self._measured_from >= self._duration
-        )
-        if enough or late:
+        if not self._over.is_set() and self._extent.is_enough():
             self._over.set()
-        return enough or late
+        return self._over.is_set()
 
     # Open ---------------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        flights: set[asyncio.Task[Any]] = set()
+        planning, over = asyncio.create_task(self._plan()), asyncio.create_task(self._over.wait())
+        await asyncio.wait({planning, over}, return_when=asyncio.FIRST_COMPLETED)
+        self._over.set()
+        self._departures.forget()
+        planning.cancel()
+        await self._drained([planning, *self._flights])
+
+    async def _plan(self) -> None:
+        """Makes requests some time before they are due."""
         for planned in schedule(self.point, self.perf.seed, share=self.share, of=self.of):
             shot = self._shot(planned)
             request = self.target.request(shot.body)
-            due = self.start + planned.at_s
-            if (left := due - now()) > 0:
-                await asyncio.sleep(left)
-            if self._is_over_at(planned):
-                break
-            self._numbers += 1
-            record = Record(planned.number, self._is_warm(planned), planned.at_s, 0.0, None)
-            if len(self._flying) >= self._mine(self.point.max_in_flight):
-                self.counts.unsent += not record.warm
-                continue
-            flight = asyncio.create_task(self._flight(record, shot, request, planned.number))
-            flights.add(flight)
-            flight.add_done_callback(flights.discard)
-        self._over.set()
-        await self._drained(list(flights))
+            most = max(1, min(AHEAD, AHEAD_BYTES // len(request)))
+            await self._departures.add(self.start + planned.at_s, partial(self._depart, planned, shot, request), most)
+        await self._departures.gone()
 
-    def _flight(self, record: Record, shot: Shot, request: bytes, session: int) -> Coroutine[Any, Any, Any]:
-        """What is left to do of a request; where a connection is open, it is sent at once."""
+    def _depart(self, planned: Planned, shot: Shot, request: bytes) -> Rest:
+        """Where a connection is open, the request is sent at once; the rest can wait."""
+        if self._over.is_set() or not self._extent.takes(planned):
+            return self._over.set
+        record = Record(planned.number, self._extent.is_warm(planned), planned.at_s, 0.0, None)
+        if len(self._flying) >= self._extent.mine(self.point.max_in_flight):
+            self.counts.unsent += not record.warm
+            return bool
         if self.perf.prompts.turns > 1 and self.point.kind != "trace":
-            return self._visit(record, session)
+            return partial(self._fly, self._visit(record, planned.number))
         self._count(record, shot)
         wire = self._pool.take()
         begun = None if wire is None else self._begin(wire, record, request)
-        return self._answered(record, shot, request, begun)
+        return partial(self._fly, self._answered(record, shot, request, begun))
+
+    def _fly(self, flight: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(flight)
+        self._flights.add(task)
+        task.add_done_callback(self._landed)
 
     async def _visit(self, record: Record, session: int) -> None:
         """A conversation that begins when it was planned."""
+        turns = self.perf.prompts.turns
         messages = [self.prompts.question(session, 0)]
-        record.session = session + 1
+        record.number, record.session = session * turns, session + 1
         said = await self._ask(record, self.prompts.conversation(messages))
-        for turn in range(1, self.perf.prompts.turns):
-            await asyncio.sleep(seconds(self.perf.prompts.think))
+        for turn in range(1, turns):
+            await self._think()
             if said is None or self._over.is_set():
                 return
             messages += [{"role": "assistant", "content": said}, self.prompts.question(session, turn)]
             # A later turn has no place in the schedule: it is sent when the user has read the answer.
-            later = Record(session * 1000 + turn, record.warm, None, 0.0, None, session=session + 1, turn=turn)
+            later = Record(session * turns + turn, record.warm, None, 0.0, None, session=session + 1, turn=turn)
             said = await self._ask(later, self.prompts.conversation(messages))
 
     def _shot(self, planned: Planned) -> Shot:
         if planned.input_tokens:
             return self.prompts.of_length(planned.number, planned.input_tokens, planned.output_tokens, planned.blocks)
         return self.prompts.shot(planned.number)
-
-    def _is_warm(self, planned: Planned) -> bool:
-        return self.point.kind != "trace" and (self._numbers - 1 < self._warm_requests or planned.at_s < self._warm_s)
-
-    def _is_over_at(self, planned: Planned) -> bool:
-        """A trace ends with its file."""
-        if self._measured_from is None and self._numbers >= self._warm_requests and planned.at_s >= self._warm_s:
-            self._measured_from = self.start + planned.at_s
-        if self.point.kind == "trace":
-            return self._over.is_set()
-        sent = self.counts.sent + self.counts.unsent
-        past = (
-            self._duration is not None
-            and self._measured_from is not None
-            and self.start + planned.at_s - self._measured_from >= self._duration
-        )
-        return self._over.is_set() or past or (self._most is not None and sent >= self._most)
 
     # One request --------------------------------------------------------------------------------------------------
 
@@ -303,18 +275,20 @@ class Driver:
         try:
             wire = await self._pool.open()
         except OSError as error:
-            self._no_connection(record, began, error)
+            self.counts.refused += 1
+            if self.counts.refused >= GONE_AFTER:
+                self.stop(f"the server is gone: {error.strerror or error}")
+            self._no_connection(record, began, "connect", error.strerror or str(error))
             return None
+        except asyncio.CancelledError:
+            self._no_connection(record, began, DRAIN, "no connection until the end")
+            raise
         record.connect_s = now() - began
         return wire
 
-    def _no_connection(self, record: Record, began: float, error: OSError) -> None:
-        record.begun = began - self.start
-        record.ended = now() - self.start
-        record.error, record.message = "connect", error.strerror or str(error)
-        self.counts.refused += 1
-        if self.counts.refused >= GONE_AFTER:
-            self.stop(f"the server is gone: {record.message}")
+    def _no_connection(self, record: Record, began: float, kind: str, why: str) -> None:
+        record.begun, record.ended = began - self.start, now() - self.start
+        record.error, record.message = kind, why
         self._hand_over(record, None)
 
     def _rules(self) -> Rules:
@@ -335,14 +309,19 @@ class Driver:
     # Beside it ----------------------------------------------------------------------------------------------------
 
     async def _digest_all(self) -> None:
-        """Reads answers that have ended, a little at a time."""
+        """Reads answers that have ended, a little at a time, and where it can, not when a request is about to go."""
         while True:
             while not self._waiting:
                 self._has_ended.clear()
                 await self._has_ended.wait()
+            left = self._departures.due - now()
+            if left < DIGEST_SLICE_S and len(self._waiting) < MOST_UNREAD:
+                await asyncio.sleep(max(0.0, left))
+                continue
             record, exchange, shot = self._waiting[0]
             began = now()
             for _ in digest(record, exchange, shot, self.watch, self._rules()):
+                self._departures.ring()
                 if now() - began > DIGEST_SLICE_S:
                     await asyncio.sleep(0)
                     began = now()
@@ -362,7 +341,7 @@ class Driver:
                     wire.abandon(STALL)
 
     async def _drained(self, tasks: list[asyncio.Task[Any]]) -> None:
-        """What is under way may end by itself, for a while."""
+        """What is under way may end by itself, for a while. Raises what a task has raised."""
         if tasks:
             await asyncio.wait(tasks, timeout=seconds(self.perf.drain))
         for wire, _ in list(self._flying.values()):
@@ -372,6 +351,10 @@ class Driver:
             _, stuck = await asyncio.wait(left, timeout=1.0)
             for task in stuck:
                 task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        _raise_first(await asyncio.gather(*tasks, return_exceptions=True))
+
+
+def _raise_first(ended: list[Any]) -> None:
+    for one in ended:
+        if isinstance(one, Exception):
+            raise one

@@ -12,18 +12,20 @@ from typing import Any
 
 import orjson
 
-from bridge.errors import BackendFailed
+from bridge.errors import BackendFailed, ServeError
 from bridge.native.perf.columns import read_files
-from bridge.native.perf.job import PerfJob, point_folder, read_whole, write_whole
+from bridge.native.perf.job import PerfJob, point_folder
 from bridge.native.perf.prompts import Prompts
 from bridge.native.perf.schedule import Point
-from bridge.native.perf.share import Running, Tell
+from bridge.native.perf.share import READY, Running, Tell
 from bridge.native.perf.summary import summarise
 from bridge.native.perf.watch import Watchful
 from bridge.native.perf.wire import Target
+from bridge.native.whole import read_whole, write_whole
 
 SUMMARY = "point.json"
-SOON_S = 0.05
+SOON_S = 0.1
+"""Until the first request: the client has tidied its memory up by then."""
 Summary = dict[str, Any]
 
 
@@ -54,12 +56,12 @@ class Bench:
             child.terminate()
 
     def earlier(self, point: Point) -> Summary | None:
-        """The point as an earlier invocation has measured it, to its end."""
+        """The point as an earlier invocation has measured it to its end, if anything was answered."""
         found = read_whole(point_folder(self.folder, point) / SUMMARY)
-        return found if found is not None and found.get("state") == "done" else None
+        return found if found.get("state") == "done" and found["counts"]["good"] else None
 
     async def measure(self, point: Point, tell: Tell) -> Summary:
-        """Raises OSError where the server cannot be reached at all."""
+        """Raises ServeError where the server cannot be reached at all, BackendFailed, and OSError of the disk."""
         folder = point_folder(self.folder, point)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -102,11 +104,12 @@ class Bench:
             for child in self.children:
                 if child.returncode is None:
                     child.kill()
+                    await child.wait()
             self.children = ()
         noticed = [read_whole(folder / f"watch-{at}.json") for at in range(workers)]
-        if any(codes) or None in noticed:
+        if any(codes) or {} in noticed:
             raise BackendFailed(f"{point.id}: a worker ended with exit code {next(filter(None, codes), 0)}")
-        return [one for one in noticed if one is not None]
+        return noticed
 
 
 def _say(child: asyncio.subprocess.Process, line: bytes) -> None:
@@ -116,5 +119,10 @@ def _say(child: asyncio.subprocess.Process, line: bytes) -> None:
 
 async def _ready(child: asyncio.subprocess.Process) -> None:
     assert child.stdout is not None
-    if not await child.stdout.readline():
-        raise ConnectionError("a worker could not reach the server")
+    said = (await child.stdout.readline()).decode().strip()
+    if said == READY:
+        return
+    code = await child.wait()
+    if code == ServeError.exit_code:
+        raise ServeError(said)
+    raise BackendFailed(f"a worker ended with exit code {code}" + (f": {said}" if said else ""))

@@ -20,23 +20,27 @@ from typing import Any
 
 import orjson
 
-from bridge.native.perf.job import API_KEY_NAME_ENV, BASE_URL_ENV, PerfJob, read_job, write_whole
+from bridge.errors import BackendFailed, BridgeError
+from bridge.native.perf.job import API_KEY_NAME_ENV, BASE_URL_ENV, PerfJob, read_job
 from bridge.native.perf.load import Driver
 from bridge.native.perf.prompts import Lengths, Prompts
 from bridge.native.perf.record import Record
 from bridge.native.perf.schedule import Point
 from bridge.native.perf.watch import Watch, Watchful
-from bridge.native.perf.wire import Target, look_up
+from bridge.native.perf.wire import Target, look_up, reaching
+from bridge.native.whole import write_whole
 
 BUFFER_BYTES = 1 << 20
 TELL_EVERY_S = 1.0
+READY = "ready"
 Tell = Callable[[dict[str, Any]], None]
 
 
 async def target_of() -> Target:
-    """Raises OSError where the server's host has no address."""
+    """Raises ServeError where the server's host has no address."""
     key = os.environ.get(os.environ.get(API_KEY_NAME_ENV) or "")
-    return await look_up(os.environ[BASE_URL_ENV], key or None)
+    with reaching():
+        return await look_up(os.environ[BASE_URL_ENV], key or None)
 
 
 def prompts_of(job: PerfJob, lengths: Lengths) -> Prompts:
@@ -76,7 +80,6 @@ class Running:
     ) -> None:
         self._folder, self._share, self._subset = folder, share, point.id
         self._model = job.model
-        self._file = (folder / f"requests-{share}.jsonl").open("wb", BUFFER_BYTES)
         self.watch = Watch()
         self.driver = Driver(point, job.perf, prompts, target, self.watch, watchful, self._write, share, of)
 
@@ -87,11 +90,11 @@ class Running:
         """To its end; what the process noticed about itself is returned and written down."""
         telling = asyncio.create_task(self._tell(tell)) if tell else None
         try:
-            await self.driver.run(start)
+            with (self._folder / f"requests-{self._share}.jsonl").open("wb", BUFFER_BYTES) as self._file:
+                await self.driver.run(start)
         finally:
             if telling:
                 telling.cancel()
-            self._file.close()
         noticed = {**self.watch.summary(), "counts": asdict(self.driver.counts), "stopped": self.driver.stopped}
         write_whole(self._folder / f"watch-{self._share}.json", noticed)
         return noticed
@@ -111,8 +114,12 @@ def main(arguments: list[str]) -> None:
     be_quick()
     allow_files()
     watchful = Watchful()
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watchful)) as runner:
-        runner.run(_share(read_job(Path(told["job"])), told, folder, share, of, watchful))
+    try:
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(watchful)) as runner:
+            runner.run(_share(read_job(Path(told["job"])), told, folder, share, of, watchful))
+    except (BridgeError, OSError) as error:
+        sys.stdout.write(f"{error}\n")
+        sys.exit(error.exit_code if isinstance(error, BridgeError) else BackendFailed.exit_code)
 
 
 async def _share(job: PerfJob, told: dict[str, Any], folder: Path, share: int, of: int, watchful: Watchful) -> None:
@@ -122,7 +129,7 @@ async def _share(job: PerfJob, told: dict[str, Any], folder: Path, share: int, o
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.driver.stop, f"stopped by {number.name}")
     await running.driver.prepare()
-    sys.stdout.write("ready\n")
+    sys.stdout.write(f"{READY}\n")
     sys.stdout.flush()
     line = await loop.run_in_executor(None, sys.stdin.readline)
     start = float(line) if line.strip() else time.perf_counter()

@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import floor, log2
+from math import floor, inf, log2
 from typing import Literal
 
 from bridge.native.perf.clock import Clock
+from bridge.native.perf.departures import AWAKE_S, Departures
 
 Verdict = Literal["clean", "strained", "saturated"]
 HEARTBEAT_S = 0.01
@@ -35,27 +36,38 @@ now = time.perf_counter
 class Watchful(selectors.DefaultSelector):
     """The event loop's selector; knows since when nobody had been able to look at the sockets.
 
-    Waits to the microsecond where a timer is near.
+    Waits to the microsecond where a timer is near, and for a departure awake.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.departures = Departures()
         self.since = self._returned = now()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        departures = self.departures
+        departures.ring()
         entered = now()
+        wanted = departures.due - entered - AWAKE_S
+        is_next = timeout is None or wanted < timeout
+        ready = self._wait(max(0.0, wanted) if is_next and wanted < inf else timeout)
+        looked = now()
+        if timeout != 0 and not ready and departures.due - looked < AWAKE_S:
+            departures.ring_when_due()
+            ready = super().select(0)
+        # Whoever had to wait found nothing at first; else something may have come since the last look.
+        self.since = looked if looked - entered > SLEPT_S else self._returned
+        self._returned = now()
+        return ready
+
+    def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout > 0:
             if timeout < SHORT_S:
                 select.select([self], [], [], timeout)
                 timeout = 0
             else:
                 timeout -= COARSE_S  # the loop comes back for the rest
-        ready = super().select(timeout)
-        returned = now()
-        # Whoever had to wait found nothing at first; else something may have come since the last look.
-        self.since = returned if returned - entered > SLEPT_S else self._returned
-        self._returned = returned
-        return ready
+        return super().select(timeout)
 
 
 class Tally:
@@ -95,18 +107,19 @@ class Watch:
     wall_s: float = 0.0
 
     @contextmanager
-    def on(self) -> Iterator[None]:
-        """Watches while the block runs; the garbage collector rests."""
+    def on(self, departures: Departures) -> Iterator[None]:
+        """Watches while the block runs; the garbage collector rests. Waiting awake for a departure is no work."""
         self.clock.check()
         beating = asyncio.create_task(self._beat())
         gc.collect()
         gc.freeze()
         gc.disable()
-        wall, cpu = now(), time.process_time()
+        wall, cpu, spun = now(), time.process_time(), departures.spun_s
         try:
             yield
         finally:
-            self.wall_s, self.cpu_s = now() - wall, time.process_time() - cpu
+            self.wall_s = now() - wall
+            self.cpu_s = time.process_time() - cpu - (departures.spun_s - spun)
             beating.cancel()
             gc.enable()
             gc.unfreeze()

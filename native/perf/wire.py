@@ -10,13 +10,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httptools
 
+from bridge.errors import ServeError
 from bridge.native.perf.clock import ANCILLARY_BYTES, SO_TIMESTAMPNS
 from bridge.native.perf.watch import Watchful
 
@@ -41,6 +42,15 @@ class Target:
 
     def request(self, body: bytes) -> bytes:
         return b"%s%d\r\n\r\n%s" % (self.head, len(body), body)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """On the way to the server an OSError is a ServeError; anywhere else it is the disk's."""
+    try:
+        yield
+    except OSError as error:
+        raise ServeError(f"the server cannot be reached: {error.strerror or error}") from error
 
 
 async def look_up(base_url: str, api_key: str | None, path: str = "/chat/completions") -> Target:
@@ -233,6 +243,7 @@ class Wire:
         if exchange is not None and exchange.complete:
             self._exchange = None
             exchange.ended.set_result(None)
+        self._watchful.departures.ring()
 
     def _feed(self, data: bytes) -> None:
         if self._exchange is None or self._parser is None:

@@ -14,7 +14,7 @@ import pytest
 
 from bridge.backend import BenchmarkResult, Endpoint, Job, Outcome, Task
 from bridge.native.backend import NativeBackend
-from bridge.native.job import read_whole
+from bridge.native.whole import read_whole
 from bridge.spec import TaskSpec
 
 SHARED_DATA = Path(__file__).parents[3] / "shared" / "data"
