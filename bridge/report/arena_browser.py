@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -46,30 +47,74 @@ def browser(arena: ArenaReport, root: Path, *, max_items: int = MAX_ITEMS, max_b
     files = [root / "battles.jsonl", *sorted((root / "votes").glob("*.jsonl"))]
     if sum(path.stat().st_size for path in files if path.is_file()) > MAX_READ:
         return Browser(_empty(), "there are too many battles for one page; all of them are in battles.jsonl")
-    battles: dict[Key, dict[str, Row]] = {}
-    for row in (row for path in files for row in _rows(path)):
-        battles.setdefault(_key(row), {})[str(row.get("battle_id"))] = row
-    decisions = {_key(row): row for row in _rows(root / "decisions.jsonl")}
+    found = _Comparisons.of(files)
+    battles = found.battles(_spread(found.keys, max_items))
+    decisions = _decisions(root / "decisions.jsonl", battles)
     questions = {str(row.get("question_id")): row for row in _rows(root / "questions.jsonl")}
-    kept = list(_spread(list(battles), max_items))
-    names = [one.model for one in arena.models] or sorted({key[2] for key in battles})
+    names = [one.model for one in arena.models] or sorted({key[2] for key in found.keys})
     data = _empty() | {"models": names}
-    size, left = 0, len(battles) - len(kept)
+    size, left = 0, len(found.keys) - len(battles)
     answers = _Answers(root)
-    for key in kept:
-        item = _item(key, list(battles[key].values()), decisions.get(key))
+    for key, rows in battles.items():
+        item = _item(key, list(rows.values()), decisions.get(key))
         data["items"].append(item)
         added = _remember(data, key, questions.get(key[0]), answers)
         size += added + len(orjson.dumps(item))
         if size > max_bytes:
-            left = len(battles) - len(data["items"])
+            left = len(found.keys) - len(data["items"])
             break
     note = (
-        f"{len(data['items']):,} of {plural(len(battles), 'comparison')} are here; all are in battles.jsonl"
+        f"{len(data['items']):,} of {plural(len(found.keys), 'comparison')} are here; all are in battles.jsonl"
         if left
         else ""
     )
     return Browser(data, note)
+
+
+@dataclass(frozen=True)
+class _Comparisons:
+    """What was compared in the files: only the keys of all, since a million rows would not fit into memory."""
+
+    keys: Sequence[Key]
+    """In the order in which they come."""
+    lines: Sequence[tuple[Path, array[int]]]
+    """Of each file: the key that each line belongs to, by number; -1 where the line is no row."""
+
+    @classmethod
+    def of(cls, files: Sequence[Path]) -> _Comparisons:
+        numbers: dict[Key, int] = {}
+        lines = []
+        for path in files:
+            rows = map(_row, _lines(path))
+            own = (-1 if row is None else numbers.setdefault(_key(row), len(numbers)) for row in rows)
+            lines.append((path, array("l", own)))
+        return cls(list(numbers), lines)
+
+    def battles(self, keys: Iterable[Key]) -> dict[Key, dict[str, Row]]:
+        """The rows of these comparisons; of those with one id the last."""
+        found: dict[Key, dict[str, Row]] = {key: {} for key in keys}
+        wanted = [key in found for key in self.keys]
+        for path, numbers in self.lines:
+            # Somebody may vote meanwhile.
+            for number, line in zip(numbers, _lines(path), strict=False):
+                if number >= 0 and wanted[number] and (row := _row(line)) is not None and _key(row) in found:
+                    found[_key(row)][str(row.get("battle_id"))] = row
+        return found
+
+
+_QUESTION, _NEXT = b'{"question_id":', b',"category":'
+"""How lines of ``decisions.jsonl`` begin, as bridge writes them."""
+
+
+def _decisions(path: Path, keys: Iterable[Key]) -> dict[Key, Row]:
+    """Of these comparisons; lines about other questions are passed over unread."""
+    wanted = {orjson.dumps(key[0]) for key in keys}
+    found: dict[Key, Row] = {}
+    for line in _lines(path):
+        other = line.startswith(_QUESTION) and line[len(_QUESTION) : line.find(_NEXT)] not in wanted
+        if not other and (row := _row(line)) is not None:
+            found[_key(row)] = row
+    return found
 
 
 def _empty() -> Row:
@@ -176,13 +221,18 @@ def _spread(keys: Sequence[Key], most: int) -> Iterator[Key]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    if not path.is_file():
-        return
-    with path.open("rb") as lines:
-        for line in lines:
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(row, dict):
-                yield row
+    return (row for row in map(_row, _lines(path)) if row is not None)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if path.is_file():
+        with path.open("rb") as lines:
+            yield from lines
+
+
+def _row(line: bytes) -> Row | None:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) else None
