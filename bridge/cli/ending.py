@@ -6,7 +6,9 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -50,6 +52,25 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, BridgeError):
         return error.exit_code
     return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_BUG
+
+
+@contextmanager
+def failure_as_json(as_json: bool) -> Iterator[None]:
+    """What fails in the block is told as JSON on stdout too, where JSON was asked for."""
+    try:
+        yield
+    except Exception as error:
+        if as_json:
+            print_json(None, "failed", exit_code(error), messages(error))
+        raise
+
+
+def print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:
+    """The end of a command as one JSON object on stdout; ``report`` is null where there is none."""
+    import json
+
+    path = None if report is None else str(report.absolute())
+    print(json.dumps({"report": path, "status": status, "exit_code": code, "errors": errors}))
 
 
 def messages(error: BaseException) -> list[str]:

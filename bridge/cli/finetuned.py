@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.ending import ended, exit_code, messages
+from bridge.cli.ending import ended, failure_as_json
 from bridge.cli.given import Backend, Overrides
 from bridge.errors import Problem, SpecError
 
@@ -56,17 +56,11 @@ def command(
 
     The same command again goes on where it stopped. Nothing that the training's args.json names is executed.
     """
-    from bridge.cli.run import print_json
-
-    try:
+    with failure_as_json(as_json):
         refuse_contradictions(spec, datasets, limit)
         chosen, task = _read(output_dir, checkpoint, base, base_model, spec, datasets, limit, backend, overrides)
         folder = output or Path("runs") / f"{task.name}-{task.sha256()[:8]}"
         report, result = _evaluated(chosen, task, folder, metric, quiet)
-    except Exception as error:
-        if as_json:
-            print_json(None, "failed", exit_code(error), messages(error))
-        raise
     if as_json or not quiet:
         _print(result, report, folder, as_json)
     return report.exit_code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bridge.cli.ending import ended, exit_code, messages
+from bridge.cli.ending import ended, failure_as_json
 from bridge.cli.given import ApiKeyEnv, Model, Overrides
 from bridge.errors import Problem, SpecError
 
@@ -68,16 +68,10 @@ def command(
         from bridge.cli.perf_check import check
 
         return check(as_json=as_json)
-    from bridge.cli.run import print_json
-
     given = _given(base_url, model, closed, open_, arrivals, trace, input_tokens, output_tokens, exact, prompts)
     given |= _given_besides(requests, duration, slo, workers, api_key_env)
-    try:
+    with failure_as_json(as_json):
         report, root = _run(_source(spec, given, overrides or []), folder, quiet)
-    except Exception as error:
-        if as_json:
-            print_json(None, "failed", exit_code(error), messages(error))
-        raise
     if as_json or not quiet:
         _print(report, root, as_json)
     if report.exit_code and folder is None and not quiet:

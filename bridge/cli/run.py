@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.ending import ended, exit_code, messages
+from bridge.cli.ending import ended, failure_as_json, print_json
 from bridge.cli.given import ApiKeyEnv, Backend, BaseUrl, Datasets, Given, Limit, Model, Overrides, SpecFile, Unsafe
 
 if TYPE_CHECKING:
@@ -42,12 +41,8 @@ def command(
     The same command with the same --output goes on where it stopped, and asks only what was not answered.
     """
     given = Given(spec, overrides, backend, base_url, model, datasets, limit, api_key_env)
-    try:
+    with failure_as_json(as_json):
         report, folder = _run(given, output, quiet, unsafe)
-    except Exception as error:
-        if as_json:
-            print_json(None, "failed", exit_code(error), messages(error))
-        raise
     if not quiet or as_json:
         print_outcome(report, folder, as_json)
     if report.exit_code and output is None and not quiet:
@@ -68,12 +63,6 @@ def _run(given: Given, output: Path | None, quiet: bool, unsafe: bool) -> tuple[
     folder = output or default_output(source.spec)
     with source.places_named(), watching(quiet) as watcher:
         return run(source.spec, output=folder, watcher=watcher, argv=_argv(), unsafe=unsafe), folder
-
-
-def print_json(report: Path | None, status: str, code: int, errors: list[str]) -> None:
-    """The end of a command as one JSON object on stdout; ``report`` is null where there is none."""
-    path = None if report is None else str(report.absolute())
-    print(json.dumps({"report": path, "status": status, "exit_code": code, "errors": errors}))
 
 
 def _told(error: ReportError) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bridge.cli.ending import ended, exit_code, messages
+from bridge.cli.ending import ended, failure_as_json
 from bridge.cli.given import Overrides
-from bridge.cli.run import print_json, print_outcome
+from bridge.cli.run import print_outcome
 
 if TYPE_CHECKING:
     from bridge.report.schema import Report
@@ -39,12 +39,8 @@ def command(
     spec asks only what is new: another model its own battles, a changed answer the battles that it is in.
     """
     changes = [*(overrides or []), *(["arena.dry_run=true"] if dry_run else [])]
-    try:
+    with failure_as_json(as_json):
         report, folder = _run(spec, changes, output, quiet)
-    except Exception as error:
-        if as_json:
-            print_json(None, "failed", exit_code(error), messages(error))
-        raise
     return told(report, folder, quiet=quiet, as_json=as_json, new=output is None)
 
 
