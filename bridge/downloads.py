@@ -20,6 +20,7 @@ from bridge.errors import BridgeError
 TRIES = 5
 """Attempts in a row that bring nothing; one that brings something starts the count anew."""
 TIMEOUT_S = 30.0
+PROBE_S = 5.0
 BLOCK = 1 << 20
 _UNSOUND = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError)
 """All that Python's zipfile raises for an archive that is damaged, encrypted, or of an unknown kind."""
@@ -31,6 +32,18 @@ class DownloadError(BridgeError):
     """One line: what, from where, and what is left of it."""
 
     exit_code = 2
+
+
+def unreachable(url: str) -> str:
+    """Why nothing answers there; empty where something does, whatever it says. Takes seconds, where hubs' libraries go
+    on trying."""
+    try:
+        urlopen(Request(url, method="HEAD"), timeout=PROBE_S).close()
+    except HTTPError:
+        return ""
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return str(getattr(error, "reason", "") or error) or type(error).__name__
+    return ""
 
 
 def fetch(url: str, md5: str, folder: Path, tell: Tell = lambda line: None, pause_s: float = 1.0) -> Path:

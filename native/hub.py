@@ -26,7 +26,6 @@ PASS_ENV = {
     "huggingface": ("HF_TOKEN", "HF_DATASETS_OFFLINE", "HF_DATASETS_CACHE"),
 }
 """Variables that each library heeds, and that a job does not get by itself."""
-_PROBE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +74,16 @@ def hub_tables(hub: HubName, mark: Benchmark, split: str, subsets: Sequence[str]
 
 
 def _reachable(hub: HubName, mark: Benchmark) -> None:
+    from bridge.downloads import unreachable
+
     if os.environ.get("HF_HUB_OFFLINE") == "1" and hub == "huggingface":
         return
     url = {
         "modelscope": f"https://{os.environ.get('MODELSCOPE_DOMAIN', 'www.modelscope.cn')}",
         "huggingface": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
     }[hub]
-    import urllib.error
-    import urllib.request
-
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_S).close()
-    except urllib.error.HTTPError:
-        return
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(f"{mark.name}: {url} cannot be reached ({reason}); {how_to_get_it(mark)}") from None
+    if reason := unreachable(url):
+        raise DataError(f"{mark.name}: {url} cannot be reached ({reason}); {how_to_get_it(mark)}")
 
 
 def _table(mark: Benchmark, hub: Hub, split: str, subset: str | None) -> HubTable:

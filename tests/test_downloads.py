@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.downloads import TRIES, DownloadError, fetch, unpack
+from bridge.downloads import TRIES, DownloadError, fetch, unpack, unreachable
 
 
 def zipped(**files: str) -> bytes:
@@ -133,6 +133,13 @@ def test_without_a_network_there_is_one_clear_line(tmp_path: Path) -> None:
         fetch(url, MD5, tmp_path, pause_s=0)
     assert "cannot be reached" in str(raised.value) and "put the files there yourself" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_whatever_a_server_says_it_can_be_reached() -> None:
+    with serving(Store(CONTENT)) as store:
+        assert unreachable(store.url) == "", "it answers HEAD with an error"
+    assert "refused" in unreachable(store.url)
+    assert unreachable("http://[") != ""
 
 
 def test_unpacking_keeps_what_is_there(tmp_path: Path) -> None:

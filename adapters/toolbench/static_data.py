@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from bridge.adapters.toolbench.convert import convert, is_trajectory
 from bridge.adapters.toolbench.names import HUB_ID, SUBSETS
 from bridge.adapters.toolbench.rows import DataError, StaticRow, load_json, read_subset
+from bridge.downloads import unreachable
 
 EXPECTED = (
     f"expected {SUBSETS[0]}.json and {SUBSETS[1]}.json (rows of messages, tools and target), "
@@ -19,7 +18,6 @@ EXPECTED = (
 )
 
 INSTEAD = f"give 'path' a folder with {SUBSETS[0]}.json and {SUBSETS[1]}.json"
-_PROBE_S = 5.0
 
 
 def read_rows(path: Path | None, subsets: Sequence[str], limit: int | None) -> list[StaticRow]:
@@ -66,21 +64,11 @@ def _from_hub() -> Path:
         raise DataError(
             f"{HUB_ID}: fetching it needs modelscope: pip install 'evalbridge[hub]'; or {INSTEAD}"
         ) from None
-    _reachable()
+    url = f"https://{os.environ.get('MODELSCOPE_DOMAIN', 'www.modelscope.cn')}"
+    if reason := unreachable(url):
+        raise DataError(f"{HUB_ID}: {url} cannot be reached ({reason}); {INSTEAD}")
     try:
         return Path(dataset_snapshot_download(HUB_ID))
     except Exception as error:  # a library on top of several more, without a common error
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(f"{HUB_ID}: cannot be fetched: {reason}; {INSTEAD}") from error
-
-
-def _reachable() -> None:
-    """Says at once that there is no connection, where the library would go on trying."""
-    url = f"https://{os.environ.get('MODELSCOPE_DOMAIN', 'www.modelscope.cn')}"
-    try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_S).close()
-    except urllib.error.HTTPError:
-        return
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise DataError(f"{HUB_ID}: {url} cannot be reached ({reason}); {INSTEAD}") from None
