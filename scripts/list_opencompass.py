@@ -23,6 +23,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "adapters" / "opencompass"))
 
+from ocbridge.judgements import READERS  # noqa: E402
 from opencompass_sources import Sources  # noqa: E402
 
 Json = dict[str, Any]
@@ -93,10 +94,18 @@ LIKELIHOOD = {
     "InferencePPLOnlyInferencer",
     "MinKPercentInferencer",
 }
-JUDGED = {"GenericLLMEvaluator", "CascadeEvaluator"}
+SUBJECTIVE = "LMEvaluator"
+"""What OpenCompass's task for subjective evaluation scores with."""
+JUDGED = {"GenericLLMEvaluator", "CascadeEvaluator", SUBJECTIVE}
 """Evaluators that ask the judge of ``judge_cfg`` while they score."""
-SUBJECTIVE = {"LMEvaluator"}
-"""Those that only OpenCompass's task for subjective evaluation can run, over the answers of several models."""
+NAMED_FILES = {
+    "AlpacaEvalDataset": "{}.json",
+    "ArenaHardDataset": "{}.jsonl",
+    "CompassArenaSubjectiveBench": "{}.json",
+    "MTBench101Dataset": "{}.jsonl",
+    "MTBench101WithRawPromptDataset": "{}.jsonl",
+}
+"""Loaders that read one file of a folder in which other files are needed, or are those of others."""
 HUB_RETRIEVERS = {"TopkRetriever", "MDLRetriever", "VotekRetriever", "DPPRetriever", "TopkRetrieverLocal"}
 EXECUTES = (
     "HumanEval",
@@ -276,14 +285,20 @@ def evaluator(config: Json) -> Json:
 
 def local_paths(found: Iterable[Json], mapping: Mapping[str, Json]) -> list[str]:
     """Where the files are in OpenCompass's data folder; without those that are elsewhere."""
-    return list(dict.fromkeys(filter(None, (local_path(config, mapping) for config in found))))
+    bases = [{"path": f"{base['path']}/{abbr_of(config)}.json"} for config in found for base in given(config)]
+    return list(dict.fromkeys(filter(None, (local_path(config, mapping) for config in [*found, *bases]))))
+
+
+def given(config: Json) -> list[Json]:
+    """Models whose answers come with the data."""
+    return list(config.get("given_pred") or [])
 
 
 def local_path(config: Json, mapping: Mapping[str, Json]) -> str:
     path = str(config.get("path") or "")
     local = str(mapping[path].get("local") or "") if path in mapping else path
     local = local.removeprefix("./").rstrip("/")
-    inside = config.get("file_name")
+    inside = config.get("file_name") or NAMED_FILES.get(last(config.get("type")), "").format(config.get("name"))
     return f"{local}/{inside}" if inside and local.startswith("data/") else local if local.startswith("data/") else ""
 
 
@@ -328,12 +343,24 @@ def _how(found: Sequence[Json], inferencers: Sequence[str], evaluators: Sequence
     if other := sorted(set(inferencers) - GENERATION):
         named = ", ".join(filter(None, other)) or "own choice of inferencer"
         yield f"needs OpenCompass's {named}, which its concurrent task lacks"
-    if set(evaluators) & SUBJECTIVE:
-        yield "is scored by OpenCompass's task for subjective evaluation, over the answers of several models"
+    yield from _subjective([config for config in found if last(evaluator(config).get("type")) == SUBJECTIVE])
     if "" in evaluators:
         yield "has no evaluator"
     if len(set(abbrs)) != len(abbrs):
         yield "names two of its parts the same, so that OpenCompass overwrites one with the other"
+
+
+def _subjective(found: Sequence[Json]) -> Iterator[str]:
+    """Why judgements are no score of one model."""
+    processes = [last(evaluator(config).get("dict_postprocessor", {}).get("type")) for config in found]
+    if not all(processes):
+        yield "leaves its judgements to a summarizer over several models, without a score of its own"
+    if any("bradleyterry" in name for name in processes):
+        yield "makes battles of its judgements, for a rating over several models, and no score"
+    if any(len(config.get("base_models") or ()) > 1 for config in found):
+        yield "compares with several models, each on its own, and has no score over all"
+    if unread := sorted({name for name in processes if name and name not in READERS}):
+        yield f"gives a score for each kind of question, and none over all ({unread[0]})"
 
 
 def _data(found: Sequence[Json], paths: Sequence[str], mapping: Mapping[str, Json]) -> Iterator[str]:

@@ -26,6 +26,8 @@ OWN_MODELS = (
     "gradio_client",
 )
 HUB = ("from_pretrained(", "tiktoken.", "nltk.download(")
+HUB_FOR_RATINGS = {"CompassArenaSubjectiveBench"}
+"""Classes in whose file one is needed for a rating over several models only."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Sources:
     def hub(self, name: str) -> bool:
         """It takes a tokenizer, a model or word lists from a hub."""
         known = self._classes.get(name)
-        return known is not None and any(part in known.file for part in HUB)
+        return known is not None and name not in HUB_FOR_RATINGS and any(part in known.file for part in HUB)
 
     def opens_as_it_stands(self, name: str, path: str) -> bool:
         """Its loader opens ``path`` without asking where the data folder is, and it is not in ``./data``."""

@@ -64,6 +64,16 @@ class Asked:
         """A judge scores it, or a part of it."""
         return any(config.judged for config in self.configs())
 
+    @property
+    def subjective(self) -> bool:
+        """OpenCompass's task for subjective evaluation scores it."""
+        return any(config.subjective for config in self.configs())
+
+    @property
+    def part(self) -> str:
+        """What its parts' abbreviations end with: to that task, a limit makes a dataset the first part of itself."""
+        return "_0" if self.subjective and self.limit is not None else ""
+
     def roots(self) -> list[str]:
         """Folders, or one file, in which its files may be."""
         return [str(Path(root).absolute()) for root in self._roots()]

@@ -21,8 +21,9 @@ CUSTOM = {
     "general_qa": "questions with a short answer of your own, from <subset>.jsonl",
 }
 _JUDGED = "scored by the spec's judge"
-_EVALUATES_ANSWERS = ("TheoremQA", "korbench", "SuperGPQA", "MedCalc", "CMPhysBench")
-"""Parts of the names of evaluators and loaders that hand answers, or parts of them, to ``eval``."""
+_SUBJECTIVE = "LMEvaluator"
+_EVALUATES_ANSWERS = ("TheoremQA", "korbench", "SuperGPQA", "MedCalc", "CMPhysBench", "FollowBench")
+"""Parts of the names of evaluators and loaders that hand answers (or the judge's), or parts of them, to ``eval``."""
 _EVALUATES_DATA = ("NaturalQuestionDataset", "TriviaQA", "TSP", "TEval")
 """Those that hand fields of the data to it."""
 _LIKELIHOOD = "scores likelihoods, which a model behind an API does not give"
@@ -53,6 +54,8 @@ class Config:
     """What it runs as Python: an answer of the model, or a field of the data."""
     judged: bool
     """Its evaluator asks a judge."""
+    subjective: bool
+    """OpenCompass's task for subjective evaluation scores it, by the judge's word alone."""
 
     @property
     def family(self) -> str:
@@ -157,6 +160,7 @@ def _config(module: str, entry: Mapping[str, Any]) -> Config:
         entry.get("range", False),
         _runs(entry),
         entry.get("judge", False),
+        _SUBJECTIVE in entry.get("evaluator", "").split(", "),
     )
 
 

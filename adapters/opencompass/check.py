@@ -91,6 +91,9 @@ def _shots(one: Asked) -> Iterator[Problem]:
 
 
 def _repeats(one: Asked) -> Iterator[Problem]:
+    if one.repeats > 1 and one.subjective:
+        at = f"{one.at}.repeats" if one.dataset.repeats else "repeats"
+        yield Problem("", at, f"{one.chosen.name}: OpenCompass's task for subjective evaluation judges one answer each")
     if one.repeats > 1 and any(config.own_range for config in one.chosen.configs):
         at = f"{one.at}.repeats" if one.dataset.repeats else "repeats"
         yield Problem("", at, f"{one.chosen.name}: a configuration that limits its own rows cannot be repeated")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.asked import Asked, asked
 from bridge.adapters.opencompass.output import Unit, read_unit
-from bridge.adapters.opencompass.samples import Samples, request_failure, response_of, rows
+from bridge.adapters.opencompass.samples import Samples, no_verdict, request_failure, response_of, rows
 from bridge.adapters.opencompass.scores import alike, metrics_of
 from bridge.adapters.opencompass.scores import rows as score_rows
 from bridge.adapters.opencompass.suspect import suspects
@@ -41,7 +42,7 @@ def _result(outcome: Outcome, one: Asked, ledger: dict[str, Any], env: EnvSpec) 
     read = partial(_units, outcome, told)
     units = alike(list(read()))
     metrics = metrics_of(units)
-    samples = Samples(outcome.model, one.dataset.id, outcome.failed_marker, metrics.flags, read)
+    samples = Samples(outcome.model, one.dataset.id, outcome.failed_marker, metrics.of_samples, read)
     made = tuple(score_rows(units, metrics, template, outcome.failed_marker))
     return BenchmarkResult(one.dataset.id, made, samples, tuple(_errors(outcome, one, units)))
 
@@ -76,7 +77,13 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
         message = f"answers got no verdict of the judge; first: {unjudged[0]}"
         yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unjudged))
     marker = outcome.failed_marker
-    warnings = [*suspects(units, marker), *_left_out(one, units), *_without_details(units), *_not_scored(units)]
+    warnings = [
+        *suspects(units, marker),
+        *_left_out(one, units),
+        *_without_details(units),
+        *_not_scored(units),
+        *_lopsided(units),
+    ]
     for warning in warnings:
         yield _error(outcome, one, ErrorKind.WARNING, warning).model_copy(update={"hint": ""})
 
@@ -95,8 +102,9 @@ def _failed_requests(unit: Unit, marker: str) -> Iterator[str]:
 
 
 def _failed_verdicts(unit: Unit, marker: str) -> Iterator[str]:
-    for detail in unit.details:
-        if why := request_failure(detail.judged, marker):
+    """Of answers that there are."""
+    for at, detail in enumerate(unit.details):
+        if not request_failure(response_of(unit, at) or "", marker) and (why := no_verdict(detail, marker)):
             yield why
 
 
@@ -124,6 +132,21 @@ def _not_scored(units: Sequence[Unit]) -> Iterator[str]:
     if blind:
         names = ", ".join(sorted({str(unit.told["evaluator"]) for unit in blind}))
         yield f"OpenCompass gives 0 in {len(blind)} of {len(units)} subsets, whatever the answers are ({names})"
+
+
+def _lopsided(units: Sequence[Unit]) -> Iterator[str]:
+    """Scores over all kinds of questions, with a limit for example."""
+    for unit in units:
+        if unit.scale is None or not unit.scale.kind or not unit.of_judged:
+            continue
+        counts = Counter(str(detail.target[unit.scale.kind]) for detail in unit.details)
+        if len(counts) < unit.scale.kinds or (unit.scale.alike and len(set(counts.values())) > 1):
+            expected = f"{unit.scale.kinds} of them{', as many questions of each' if unit.scale.alike else ''}"
+            there = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))
+            yield (
+                f"OpenCompass's {unit.scale.quoted} is a mean over every {unit.scale.kind} it knows, {expected};"
+                f" what is not there counts as 0. Here are {there}"
+            )
 
 
 def _error(outcome: Outcome, one: Asked, kind: ErrorKind, message: str, count: int = 1) -> ReportError:

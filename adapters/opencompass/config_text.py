@@ -16,21 +16,38 @@ _CONFIG = """\
 from mmengine.config import read_base
 from opencompass.partitioners import NaivePartitioner
 from opencompass.runners import LocalRunner
-from opencompass.tasks import OpenICLEvalTask
-from opencompass.tasks.openicl_infer_concurrent import OpenICLInferConcurrentTask
+{scoring_imports}from opencompass.tasks.openicl_infer_concurrent import OpenICLInferConcurrentTask
 
 with read_base():
-    from .models import models
+    from .models import models{judge}
 {imports}
 datasets = [{all_datasets}]
 {combinations}infer = dict(
     partitioner=dict(type=NaivePartitioner, n=1000),
     runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLInferConcurrentTask)),
 )
+{scoring}"""
+
+_SCORING_IMPORTS = "from opencompass.tasks import OpenICLEvalTask\n"
+_SCORING = """\
 eval = dict(
     partitioner=dict(type=NaivePartitioner, n=1000),
     runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=OpenICLEvalTask, dump_details=True)),
 )
+"""
+
+_SUBJECTIVE_IMPORTS = """\
+from opencompass.partitioners.sub_naive import SubjectiveNaivePartitioner
+from opencompass.summarizers import DefaultSubjectiveSummarizer
+from opencompass.tasks.subjective_eval import SubjectiveEvalTask
+"""
+_SUBJECTIVE = """\
+judge_models = [judge]
+eval = dict(
+    partitioner=dict(type=SubjectiveNaivePartitioner, models=models, judge_models=judge_models),
+    runner=dict(type=LocalRunner, max_num_workers=1, task=dict(type=SubjectiveEvalTask)),
+)
+summarizer = dict(type=DefaultSubjectiveSummarizer)
 """
 
 _CUSTOM = """\
@@ -58,7 +75,11 @@ def config_text(parts: Sequence[Asked], models: Sequence[int], framework: str) -
             f"    dict(models=[models[{model}]], datasets=[*datasets_{n}]),\n" for n, model in enumerate(models)
         )
         combinations = f"model_dataset_combinations = [\n{pairs}]\n"
+    subjective = any(part.subjective for part in parts)
     return _CONFIG.format(
+        scoring_imports=_SUBJECTIVE_IMPORTS if subjective else _SCORING_IMPORTS,
+        judge=", judge" if subjective else "",
+        scoring=_SUBJECTIVE if subjective else _SCORING,
         what=f"{', '.join(part.dataset.id for part in parts)}, for {framework}",
         imports=imports,
         all_datasets=", ".join(f"*datasets_{n}" for n in range(len(parts))),
@@ -109,6 +130,9 @@ def _changes(part: Asked, name: str) -> Iterator[str]:
         yield f"{name}['infer_cfg']['retriever']['fix_id_list'] = {list(range(shots))}"
     if part.repeats > 1:
         yield f"{name}['n'] = {name}['k'] = {part.repeats}"
+    if part.part:
+        # With a range of rows it takes the dataset for a part of one, and its abbreviation for one with a number.
+        yield f"{name}['abbr'] += {part.part!r}"
 
 
 def _custom_changes(part: Asked) -> Iterator[str]:

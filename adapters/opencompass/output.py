@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bridge.adapters.opencompass import verdict
+from bridge.adapters.opencompass.scales import SCALES, Scale
 
 Json = dict[str, Any]
 WORK_DIR = "out"
@@ -19,7 +20,7 @@ _NO_METRIC = {"bp", "sys_len", "ref_len", "type", "details", "error"}
 _CORRECT = ("correct", "is_correct", "cascade_correct")
 _EXTRACTED = ("parsed", "pred", "predictions", "completion", "programs")
 _TARGET = ("answer", "refr", "refer", "ref", "references", "task_id")
-_GRADED = "not_attempted_count"
+_GRADED = {"not_attempted_count", "accuracy_given_attempted"}
 """In the results that OpenCompass makes of a judge's verdicts."""
 _NOTHING = ("", "NULL", None)
 """What post-processors return where they read no answer."""
@@ -32,8 +33,11 @@ class Detail:
     extracted: Any
     target: Any
     correct: float | None
+    """1 or 0; where a judge rates it, its rating, on the scale of the quoted metric."""
     judged: str = ""
     """What the judge said, where one was asked and its word decides."""
+    unjudged: str = ""
+    """Why what it said is no verdict."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Unit:
     failure: str = ""
     """Why there is no score; empty where there is one."""
     kind: Literal["backend", "output", "stopped"] = "backend"
+    of_judged: bool = False
+    """Its numbers are those of the samples that have been judged, and of no others."""
+    unjudged_kinds: Sequence[str] = ()
+    """Kinds of questions of which none has been judged, so that a score over all kinds is none."""
 
     @property
     def subset(self) -> str | None:
@@ -67,8 +75,18 @@ class Unit:
         return int(rows if rows is not None else max(self.predictions, default=-1) + 1) // self.repeats
 
     @property
+    def scale(self) -> Scale | None:
+        """Of its numbers, where a judge's ratings are all they come from; else they are percentages, or unknown."""
+        return SCALES.get(str(self.told.get("postprocessor")))
+
+    @property
+    def full(self) -> float:
+        """What OpenCompass calls 1."""
+        return self.scale.divisor if self.scale else 100.0
+
+    @property
     def source(self) -> str:
-        return f"{WORK_DIR}/results/{self.told['model']}/{self.told['abbr']}.json"
+        return f"{WORK_DIR}/results/{_results_of(self.told)}"
 
 
 def read_unit(folder: Path, told: Json, unfinished: str) -> Unit:
@@ -78,7 +96,7 @@ def read_unit(folder: Path, told: Json, unfinished: str) -> Unit:
     predictions: dict[int, Json] = {}
     try:
         predictions = _predictions(work / "predictions" / name)
-        result = _json(work / "results" / name)
+        result = _json(work / "results" / _results_of(told))
         status = (_json(work / "infer_status" / name) or {"status": "done"}).get("status")
     except ValueError as error:
         return Unit(told, predictions, failure=f"its output cannot be read: {error}", kind="output")
@@ -86,10 +104,22 @@ def read_unit(folder: Path, told: Json, unfinished: str) -> Unit:
         return Unit(told, predictions, failure=told["error"] or "it failed without a word")
     if told["state"] != "done":
         return Unit(told, predictions, failure=f"not finished: {unfinished}", kind="stopped")
-    details = _details(result, len(predictions), int(told.get("repeats") or 1))
-    metrics = _metrics(result)
+    of_judged = "samples" in (result or {})
+    details = (
+        _judgements(result or {}, len(predictions), told)
+        if of_judged
+        else _details(result, len(predictions), int(told.get("repeats") or 1))
+    )
+    metrics = _metrics(result, told)
     failure = _failure(told, predictions, result, metrics, details, status)
-    return Unit(told, predictions, () if failure else details or (), {} if failure else metrics, failure, "output")
+    if failure:
+        return Unit(told, predictions, failure=failure, kind="output")
+    lacking = (result or {}).get("unjudged_kinds", ())
+    return Unit(told, predictions, details or (), metrics, of_judged=of_judged, unjudged_kinds=lacking)
+
+
+def _results_of(told: Json) -> str:
+    return f"{told.get('results', told['model'])}/{told['abbr']}.json"
 
 
 def _failure(
@@ -110,15 +140,26 @@ def _failure(
         return "there is no result"
     if "error" in result:
         return f"OpenCompass's evaluator says: {result['error']}"
-    if not metrics:
-        return "the result holds no metric that is a number"
     if details is None:
         return f"the result's details are not about {len(predictions)} predictions"
-    if not any(row.get("prediction") for row in predictions.values()):
+    if not metrics and not (details and all(detail.unjudged for detail in details)):
+        return "the result holds no metric that is a number"
+    if not any(map(_said, predictions.values())):
         return "every answer is empty"
     if missing := _unfilled(told, predictions):
         return f"the rows have no field {missing!r}: every prompt says {{{missing}}} in its place"
     return ""
+
+
+def _said(row: Json) -> bool:
+    """Something is in the answer, or in one of those of a dialogue."""
+    found: Any = row.get("prediction")
+    return any(turn.get("assistant") for turn in found) if is_dialogue(found) else bool(found)
+
+
+def is_dialogue(prediction: Any) -> bool:
+    """Turns of a question and an answer each."""
+    return isinstance(prediction, list) and all(isinstance(turn, dict) for turn in prediction)
 
 
 def _unfilled(told: Json, predictions: Mapping[int, Json]) -> str:
@@ -156,15 +197,31 @@ def _predictions(path: Path) -> dict[int, Json]:
     return rows
 
 
-def _metrics(result: Json | None) -> dict[str, float]:
+def _metrics(result: Json | None, told: Json) -> dict[str, float]:
     found = {
         name.partition(" (")[0] if name.endswith(" runs average)") else name: float(value)
         for name, value in (result or {}).items()
         if name not in _NO_METRIC and isinstance(value, int | float) and not isinstance(value, bool)
         if "/" not in name  # G-Pass@k once more, for the split by its name
     }
-    if _GRADED in found and "f1" in found:  # the one rate that OpenCompass's verdicts give as a fraction
+    if "f1" in found and found.keys() & _GRADED:  # the one rate that OpenCompass's verdicts give as a fraction
         found["f1"] *= 100
+    quoted = SCALES[told["postprocessor"]].quoted if told.get("postprocessor") in SCALES else ""
+    return {quoted: found[quoted], **found} if quoted in found else found
+
+
+def _judgements(result: Json, rows: int, told: Json) -> list[Detail] | None:
+    """One for each prediction, of what ``ocbridge.judgements`` read; None where they do not fit."""
+    samples, details = result["samples"], result.get("details", {})
+    scale = SCALES.get(str(told.get("postprocessor")))
+    if len(samples) != rows or scale is None:
+        return None
+    found = []
+    for sample in samples:
+        said = "\n\n".join(str(details[key]["prediction"]) for key in sample["judgements"])
+        score = sample["score"] if scale.of_samples else None
+        gold = details[sample["judgements"][0]].get("gold")
+        found.append(Detail(None, gold, None if score is None else score / scale.divisor, said, sample["error"]))
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.adapters.asking.request import prompt_sha256
-from bridge.adapters.opencompass.output import Unit
+from bridge.adapters.opencompass.output import Detail, Unit, is_dialogue
 from bridge.report.aggregate import ScoredSample
 from bridge.report.schema import SampleRecord
 
@@ -43,7 +43,7 @@ def _row(unit: Unit, sample: int, repeat: int, metrics: tuple[str, ...], marker:
     if unit.failure:
         return Row(sample, repeat, f"not scored: {unit.failure}", {})
     detail = unit.details[at] if at < len(unit.details) else None
-    if detail and (failed := request_failure(detail.judged, marker)):
+    if detail and (failed := no_verdict(detail, marker)):
         return Row(sample, repeat, f"the judge gave no verdict: {failed}", {})
     flag = detail.correct if detail else None
     return Row(sample, repeat, None, {} if flag is None else dict.fromkeys(metrics, flag))
@@ -63,6 +63,11 @@ def request_failure(response: str, marker: str) -> str:
         return ""
     told = " ".join(response.replace(marker, " ").split())
     return f"the request finally failed{f': {told}' if told else ''}"
+
+
+def no_verdict(detail: Detail, marker: str) -> str:
+    """Why the judge's word does not count; empty where it does, and where none was asked."""
+    return request_failure(detail.judged, marker) or detail.unjudged
 
 
 def scored(unit: Unit, metrics: tuple[str, ...], marker: str) -> Iterator[ScoredSample]:
@@ -90,9 +95,9 @@ class Samples:
         at = row.repeat * unit.samples + row.sample
         detail = unit.details[at] if at < len(unit.details) else None
         asked = unit.predictions.get(at, {})
-        messages = _messages(asked.get("origin_prompt", ""))
-        response = response_of(unit, at)
-        failed = response is not None and bool(request_failure(response, self.marker))
+        messages = _messages(_prompt(asked))
+        failed = bool(request_failure(response_of(unit, at) or "", self.marker))
+        judged = detail.judged if detail and not failed and not request_failure(detail.judged, self.marker) else ""
         return SampleRecord(
             model=self.model,
             dataset=self.dataset,
@@ -102,12 +107,27 @@ class Samples:
             input=messages,
             prompt_sha256=_hash(messages) if asked else None,
             target=detail.target if detail and detail.target is not None else asked.get("gold"),
-            response=None if failed else response,
+            response=None if failed else _answer(asked),
             extracted=detail.extracted if detail and not failed else None,
             scores=row.scores,
             error=row.error,
-            metadata={"judge": detail.judged} if detail and detail.judged and not row.error else {},
+            metadata={"judge": judged} if judged else {},
         )
+
+
+def _prompt(asked: dict[str, Any]) -> Any:
+    """A dialogue says itself what was asked in it: all up to its last answer."""
+    turns: Any = asked.get("prediction")
+    if not is_dialogue(turns):
+        return asked.get("origin_prompt", "")
+    return [{"role": role, "content": turn[role]} for turn in turns for role in ("user", "assistant")][:-1]
+
+
+def _answer(asked: dict[str, Any]) -> str | None:
+    found: Any = asked.get("prediction")
+    if is_dialogue(found):
+        found = found[-1]["assistant"] if found else ""
+    return found if found is None or isinstance(found, str) else str(found)
 
 
 def _messages(prompt: Any) -> str | list[dict[str, Any]]:

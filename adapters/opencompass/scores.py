@@ -6,14 +6,15 @@ the samples that were answered, if its own number is such a mean at all; if it i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import Any
 
 from bridge.adapters.opencompass.output import Unit
+from bridge.adapters.opencompass.samples import Row, scored
 from bridge.adapters.opencompass.samples import rows as rows_of
-from bridge.adapters.opencompass.samples import scored
+from bridge.adapters.opencompass.scales import Scale
 from bridge.report.aggregate import MetricInfo, aggregate
 from bridge.report.schema import ResultRow, Status
 
@@ -32,6 +33,12 @@ class Metrics:
     names: tuple[str, ...]
     flags: tuple[str, ...]
     """The one, if any, that is the mean of what the evaluator says about each sample."""
+    rated: tuple[str, ...] = ()
+    """The one, if any, that is not, and on whose scale a judge's ratings of the samples are all the same."""
+
+    @property
+    def of_samples(self) -> tuple[str, ...]:
+        return self.flags or self.rated
 
 
 def alike(units: Sequence[Unit]) -> list[Unit]:
@@ -63,18 +70,20 @@ def metrics_of(units: Sequence[Unit]) -> Metrics:
     names.sort(key=_rank)
     # A detail has one flag. Where several metrics have its mean, that is chance for all but the first.
     flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)][:1]
-    return Metrics(tuple(names), tuple(flags))
+    scale = _scale_of(units)
+    rated = [scale.quoted] if scale and scale.of_samples else []
+    return Metrics(tuple(names or ([scale.quoted] if scale else [])), tuple(flags), tuple(rated))
 
 
 def _is_mean_of_flags(unit: Unit, name: str) -> bool:
-    flags = [detail.correct for detail in unit.details]
+    flags = [detail.correct for detail in unit.details if not (unit.of_judged and detail.unjudged)]
     known = [flag for flag in flags if flag is not None]
     if name not in unit.metrics or not known or len(known) != len(flags):
         return False
-    means = [100 * fsum(known) / len(known)]
+    means = [unit.full * fsum(known) / len(known)]
     if unit.repeats > 1:
         # Without details of its own an evaluator reports the last repeat alone.
-        means.append(100 * fsum(known[-unit.samples :]) / unit.samples)
+        means.append(unit.full * fsum(known[-unit.samples :]) / unit.samples)
     return any(abs(unit.metrics[name] - mean) < _SAME for mean in means)
 
 
@@ -92,20 +101,26 @@ def _of_flags(units: Sequence[Unit], name: str, template: ResultRow, marker: str
     made = aggregate(
         (sample for unit in units for sample in scored(unit, (name,), marker)),
         template=template,
-        metrics=[MetricInfo(name, primary=True)],
+        metrics=[_info(name, _scale_of(units))],
         average="macro",
     )
-    numbers = {unit.subset: unit.metrics[name] for unit in units if not unit.failure and unit.repeats == 1}
+    numbers = {unit.subset: unit.metrics[name] / unit.full for unit in units if not unit.failure and unit.repeats == 1}
     for row in made:
         unit = _unit_of(row, units)
         if row.status is not Status.COMPLETE or row.metric != name:
             yield _with_unit(row, unit)
         elif unit is not None and unit.subset in numbers:
-            yield _with_unit(row, unit).model_copy(update={"value": numbers[unit.subset] / 100})
+            yield _with_unit(row, unit).model_copy(update={"value": numbers[unit.subset]})
         elif unit is None and len(numbers) == len(units):
-            yield row.model_copy(update={"value": sum(numbers.values()) / len(numbers) / 100})
+            yield row.model_copy(update={"value": sum(numbers.values()) / len(numbers)})
         else:
             yield _with_unit(row, unit)
+
+
+def _info(name: str, scale: Scale | None) -> MetricInfo:
+    if scale is None:
+        return MetricInfo(name, primary=True)
+    return MetricInfo(name, scale.unit, scale.low, scale.high, primary=True)
 
 
 def _of_numbers(units: Sequence[Unit], name: str, template: ResultRow, marker: str) -> Iterator[ResultRow]:
@@ -116,52 +131,83 @@ def _of_numbers(units: Sequence[Unit], name: str, template: ResultRow, marker: s
         return
     values = [row.value for row in each if row.value is not None]
     whole = len(values) == len(each)
-    missing = f"{len(each) - len(values)} of {len(each)} subsets have no value"
+    missing = "" if whole else f"{len(each) - len(values)} of {len(each)} subsets have no value"
+    reasons = [missing, *(row.reason for row in each if row.reason)]
     overall = template.model_copy(
         update={
-            **_bounds(name, max((unit.metrics.get(name, 0.0) for unit in units), default=0.0)),
+            **_bounds(name, max((unit.metrics.get(name, 0.0) for unit in units), default=0.0), _scale_of(units)),
             "value": sum(values) / len(values) if whole else None,
             "n": sum(row.n for row in each),
             "n_errors": sum(row.n_errors for row in each),
             "settings": {**template.settings, "average": "macro"},
-            "status": Status.COMPLETE if whole else Status.PARTIAL if values else Status.FAILED,
-            "reason": None
-            if whole
-            else "; ".join(filter(None, [missing, *(row.reason for row in each if row.reason)][:2])),
+            "status": _worst(each) if values else Status.FAILED,
+            "reason": "; ".join(list(filter(None, reasons))[:2]) or None,
         }
     )
     yield overall
     yield from each
 
 
+def _worst(each: Sequence[ResultRow]) -> Status:
+    return Status.COMPLETE if all(row.status is Status.COMPLETE for row in each) else Status.PARTIAL
+
+
+def _scale_of(units: Sequence[Unit]) -> Scale | None:
+    return next((unit.scale for unit in units if unit.scale), None)
+
+
 def _number_row(unit: Unit, name: str, template: ResultRow, marker: str) -> ResultRow:
-    failed = [row for row in rows_of(unit, (), marker) if row.error is not None]
-    total = max(1, unit.samples * unit.repeats)
-    number = unit.metrics.get(name)
-    reason = None
+    every = _about(unit, name, list(rows_of(unit, (), marker)))
+    failed = [row for row in every if row.error is not None]
+    total, number = max(1, len(every)), unit.metrics.get(name)
+    why = _no_number(unit, name, len(failed), total)
+    reason = why
     if failed:
-        reason = f"{len(failed)} of {total} samples have no score, and {name} cannot be taken from the others alone"
+        reason = f"{len(failed)} of {total} samples have no score{f', and {why}' if why else ''}"
         reason += f"; first: {failed[0].error}"
-    elif number is None:
-        reason = f"OpenCompass reports no {name} here"
-    bounds = _bounds(name, number or 0.0)
-    scale = 100 if bounds["unit"] == "fraction" else 1
+    bounds = _bounds(name, number or 0.0, unit.scale)
+    divisor = unit.full if bounds["unit"] == "fraction" else 1
     row = template.model_copy(
         update={
             **bounds,
             "subset": unit.subset,
-            "value": None if reason or number is None else number / scale,
-            "n": 0 if reason else total,
-            "n_errors": total if reason else 0,
-            "status": Status.FAILED if reason else Status.COMPLETE,
-            "reason": reason,
+            "value": None if why or number is None else number / divisor,
+            "n": 0 if why else total - len(failed),
+            "n_errors": total if why else len(failed),
+            "status": Status.FAILED if why else Status.PARTIAL if failed else Status.COMPLETE,
+            "reason": reason or None,
         }
     )
     return _with_unit(row, unit)
 
 
-def _bounds(name: str, number: float) -> dict[str, Any]:
+def _about(unit: Unit, name: str, every: list[Row]) -> list[Row]:
+    """Where a judge rates, metrics may be named after a kind of questions: then those of that kind."""
+    if not unit.of_judged:
+        return every
+    golds = [detail.target if isinstance(detail.target, dict) else {} for detail in unit.details]
+    return [row for row, gold in zip(every, golds, strict=True) if name in _texts(gold)] or every
+
+
+def _texts(gold: Mapping[str, Any]) -> list[str]:
+    return [value for value in gold.values() if isinstance(value, str)]
+
+
+def _no_number(unit: Unit, name: str, n_failed: int, total: int) -> str:
+    """Why OpenCompass's number, if there is one, is not the value."""
+    if n_failed and not unit.of_judged:
+        return f"{name} cannot be taken from the others alone"
+    if n_failed == total:
+        return f"there is no {name}"
+    if unit.unjudged_kinds and not any(name in _texts(detail.target or {}) for detail in unit.details):
+        return f"none of {', '.join(unit.unjudged_kinds[:3])} has been judged, and {name} is over all kinds"
+    return "" if name in unit.metrics else f"OpenCompass reports no {name} here"
+
+
+def _bounds(name: str, number: float, scale: Scale | None) -> dict[str, Any]:
     """Percentages become fractions; of other numbers OpenCompass does not say what they mean."""
+    if scale is not None:
+        return {"unit": scale.unit, "min_value": scale.low, "max_value": scale.high}
     if any(part in name.lower() for part in _PERCENT) and 0 <= number <= 100:
         return {"unit": "fraction", "min_value": 0.0, "max_value": 1.0}
     return {"unit": "points", "min_value": None, "max_value": None}

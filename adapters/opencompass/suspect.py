@@ -9,6 +9,10 @@ from bridge.adapters.opencompass import verdict
 from bridge.adapters.opencompass.output import Unit
 
 _STATED = re.compile(r"(?i:answer|答案)\s*(?:is|:|：|是|为)\s*[*(（\[\"'“]*([A-Z])(?![A-Za-z])")
+_LETTERED = {
+    *("csimpleqa_postprocess", "generic_llmjudge_postprocess"),
+    *("livereasonbench_postprocess", "simpleqa_postprocess"),
+}
 _LETTER = re.compile(r"[A-Z]")
 
 
@@ -24,7 +28,7 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
             total += 1
             if not response:
                 empty += 1
-            elif detail.extracted is None and not detail.judged:
+            elif detail.extracted is None and not detail.judged and not unit.of_judged:
                 unread.append((unit, response))
             elif letters and not detail.judged and not _plausible(str(detail.extracted), response, letters):
                 misread.append((unit, f"{detail.extracted!r} out of {_short(response)}"))
@@ -32,7 +36,7 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
         yield f"{_share(empty, total)} answers are empty, and count as wrong"
     if unread:
         yield f"no answer was read out of {_share(len(unread), total)} responses, such as {_short(unread[0][1])}"
-    said = [detail.judged for unit in units for detail in unit.details if detail.judged]
+    said = [detail.judged for unit in units if _says_letters(unit) for detail in unit.details if detail.judged]
     said = [word for word in said if not (marker and marker in word)]
     if strange := [word for word in said if not verdict.is_readable(word)]:
         share = _share(len(strange), len(said))
@@ -41,6 +45,11 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
         unit, example = misread[0]
         how = unit.told.get("postprocessor") or unit.told.get("evaluator")
         yield f"{_share(len(misread), total)} answers look misread: {how} took {example}"
+
+
+def _says_letters(unit: Unit) -> bool:
+    """The judge is to say whether an answer is right, and not to rate it. What holds no verdict at all is an error."""
+    return not unit.of_judged or str(unit.told.get("postprocessor")) in _LETTERED
 
 
 def _letters(unit: Unit) -> str:

@@ -68,6 +68,9 @@ def _clash(one: Asked, other: Asked) -> bool:
     if _runs_answers(one) != _runs_answers(other):
         # What a model wrote is not to reach the answers to other questions.
         return True
+    if one.subjective != other.subjective or (one.subjective and one.subsets.keys() & other.subsets.keys()):
+        # The task for subjective evaluation is another one, and it reads names: they cannot be told apart there.
+        return True
     return bool(same_config or (same_place and _sources(one) != _sources(other)))
 
 
@@ -138,8 +141,11 @@ def _manifest(task: Task, parts: Sequence[Asked], models: Sequence[int]) -> dict
                 "id": part.dataset.id,
                 "config": f"dataset_{number}.py",
                 "model": model,
-                "subsets": part.subsets,
-                "files": layout.files_of(part.chosen, part.folder, part.subsets),
+                "subsets": {f"{abbr}{part.part}": subset for abbr, subset in part.subsets.items()},
+                "files": {
+                    f"{abbr}{part.part}": files
+                    for abbr, files in layout.files_of(part.chosen, part.folder, part.subsets).items()
+                },
                 "sources": [[source.to_json() for source in sources] for sources in part.parts()],
             }
             for number, (part, model) in enumerate(zip(parts, models, strict=True))

@@ -59,6 +59,8 @@ class BridgeChat(OpenAISDK):  # type: ignore[misc]
             return f"{self._marker} {reason}"
 
     def _ask(self, prompt: Any, max_out_len: int) -> str:
+        if self._marker and self._marker in str(prompt):
+            raise RequestFailed("it would be about an answer that is not there")
         messages, max_tokens = self._preprocess_messages(
             prompt, max_out_len, self.max_seq_len, self.mode, self.get_token_len
         )

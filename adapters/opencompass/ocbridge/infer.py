@@ -81,7 +81,7 @@ class Inference:
     ) -> None:
         self._models, self._units, self._work_dir = models, units, work_dir
         self._tokens, self._tell = tokens, tell
-        self._tasks: dict[int, Any] = {}
+        self._tasks: dict[tuple[int, str], Any] = {}
         self._lock = threading.Lock()
 
     def serve(self, inbox: TextIO) -> None:
@@ -104,7 +104,7 @@ class Inference:
         self._tell({"unit": index, "ended": "infer", "error": error})
 
     def _infer(self, index: int, unit: Unit) -> str:
-        task = self._task(unit.model)
+        task = self._task(unit)
         config = ConfigDict(unit.config)
         # Saved for a resume that the gateway's cache makes needless; every row would be compared with all before it.
         config["infer_cfg"]["inferencer"].setdefault("save_every", 50)
@@ -115,15 +115,17 @@ class Inference:
         )
         return status.error
 
-    def _task(self, number: int) -> Any:
+    def _task(self, unit: Unit) -> Any:
+        """One for each kind of inferencer: that of dialogues changes how its model reads templates, for good."""
+        key = unit.model, str(unit.config["infer_cfg"]["inferencer"]["type"])
         with self._lock:
-            if number not in self._tasks:
-                config = ConfigDict(models=[self._models[number]], datasets=[[]], work_dir=self._work_dir)
+            if key not in self._tasks:
+                config = ConfigDict(models=[self._models[unit.model]], datasets=[[]], work_dir=self._work_dir)
                 task = OpenICLInferConcurrentTask(config)
                 task.model_cfg = task.model_cfgs[0]
                 task.model = build_model_from_cfg(task.model_cfg)
-                self._tasks[number] = task
-            return self._tasks[number]
+                self._tasks[key] = task
+            return self._tasks[key]
 
 
 def teller(pipe: TextIO) -> Tell:

@@ -13,8 +13,35 @@ def judged(config: Json, judge: Json | None) -> Json:
     scoring = config.get("eval_cfg")
     if judge is None or not isinstance(scoring, dict):
         return config
+    if is_subjective(config):
+        return {**config, "eval_cfg": {**scoring, "evaluator": _rated(config, judge)}}
     rows = str(config.get("reader_cfg", {}).get("test_range", "")).partition(" + ")[0]
     return {**config, "eval_cfg": _placed(scoring, judge, rows)}
+
+
+def is_subjective(config: Json) -> bool:
+    """OpenCompass's task for subjective evaluation scores it."""
+    kind = config.get("eval_cfg", {}).get("evaluator", {}).get("type")
+    return str(kind).rpartition(".")[2] == "LMEvaluator"
+
+
+def judged_by(config: Json, model: Json) -> str:
+    """Where that task leaves its results: the folder's name."""
+    judge = config["eval_cfg"]["evaluator"]["judge_cfg"]
+    return "_".join([*(base["abbr"] for base in bases(config)), model["abbr"], f"judged-by--{judge['abbr']}"])
+
+
+def bases(config: Json) -> list[Json]:
+    """The models that it is compared with; their answers are there already."""
+    return list(config.get("base_models") or [])
+
+
+def _rated(config: Json, judge: Json) -> Json:
+    """The evaluator with the judge that its task puts there, and its own score over what was judged."""
+    evaluator = config["eval_cfg"]["evaluator"]
+    grouped = "criteria" if evaluator.get("multi_eval") else "double" if config.get("infer_order") == "double" else ""
+    scored = {"type": "ocbridge.judgements.scored", "own": evaluator["dict_postprocessor"], "grouped": grouped}
+    return {**evaluator, "judge_cfg": copy.deepcopy(judge), "dict_postprocessor": scored}
 
 
 def _placed(value: Any, judge: Json, rows: str) -> Any:

@@ -1,14 +1,16 @@
-"""A forked process that scores units, one after the other, with OpenCompass's own evaluation task."""
+"""A forked process that scores units, one after the other, with OpenCompass's own evaluation tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import ConfigDict
 from opencompass.tasks import OpenICLEvalTask
 
 from . import code_evaluation
 from .infer import Tell, one_line
+from .judging import bases, is_subjective
 from .units import Json, Unit
 
 
@@ -25,6 +27,18 @@ def score(models: Sequence[Json], units: Sequence[Unit], indices: Sequence[int],
         tell({"unit": index, "ended": "score", "error": error})
 
 
-def _task(model: Json, unit: Unit, work_dir: str) -> OpenICLEvalTask:
+def _task(model: Json, unit: Unit, work_dir: str) -> Any:
+    if is_subjective(unit.config):
+        return _subjective(model, unit.config, work_dir)
     details = {"runner": {"task": {"dump_details": True}}}
     return OpenICLEvalTask(ConfigDict(models=[model], datasets=[[unit.config]], work_dir=work_dir, eval=details))
+
+
+def _subjective(model: Json, config: Json, work_dir: str) -> Any:
+    """As ``SubjectiveNaivePartitioner`` makes it: of the model alone, or of the pair of it and its base model."""
+    from opencompass.tasks.subjective_eval import SubjectiveEvalTask
+
+    models: list[Any] = [(base, model) for base in bases(config)] or [model]
+    judge = config["eval_cfg"]["evaluator"]["judge_cfg"]
+    task = {"models": models, "datasets": [[config]], "work_dir": work_dir, "judge_model": judge}
+    return SubjectiveEvalTask(ConfigDict(task, infer_order=config.get("infer_order")))

@@ -15,7 +15,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from opencompass.utils import dataset_abbr_from_cfg
 
-from .judging import judged
+from .judging import is_subjective, judged, judged_by
 from .lay_out import Laid, LayoutError, Source, choose, lay_out
 
 Json = dict[str, Any]
@@ -160,16 +160,19 @@ def described(unit: Unit) -> Json:
 def _settings(config: Json, model: Json) -> Json:
     """What of the configuration decides the score."""
     reader, infer, scoring = (config.get(part, {}) for part in ("reader_cfg", "infer_cfg", "eval_cfg"))
-    retriever = infer.get("retriever", {})
+    retriever, evaluator = infer.get("retriever", {}), scoring.get("evaluator", {})
+    subjective = is_subjective(config)
+    postprocessor = evaluator["dict_postprocessor"]["own"] if subjective else scoring.get("pred_postprocessor", {})
     return {
         "model": model["abbr"],
+        "results": judged_by(config, model) if subjective else model["abbr"],
         "repeats": config.get("n", 1),
         "version": _version(config),
         "max_out_len": infer.get("inferencer", {}).get("max_out_len", model.get("max_out_len")),
         "retriever": _last(retriever.get("type")),
         "shots": len(retriever["fix_id_list"]) if "fix_id_list" in retriever else None,
-        "evaluator": _last(scoring.get("evaluator", {}).get("type")),
-        "postprocessor": _last(scoring.get("pred_postprocessor", {}).get("type")),
+        "evaluator": _last(evaluator.get("type")),
+        "postprocessor": _last(postprocessor.get("type")),
         "split": reader.get("test_split"),
         "columns": _columns(reader.get("input_columns")),
     }

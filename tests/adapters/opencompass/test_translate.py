@@ -109,7 +109,8 @@ def data(tmp_path: Path) -> Path:
         ({"name": "gsmk8"}, "name", "OpenCompass has no dataset 'gsmk8' (did you mean 'gsm8k'?)"),
         ({"name": "livecodebench"}, "name", "executes code that the model writes"),
         ({"name": "opencompass:mmlu_ppl_ac766d"}, "name", "scores likelihoods"),
-        ({"name": "SimpleQA"}, "name", "task for subjective evaluation"),
+        ({"name": "SimpleQA"}, "name", "scored by a judge model, and the spec has none"),
+        ({"name": "opencompass:wildbench_pair_judge_new"}, "name", "compares with several models, each on its own"),
         ({"name": "commonsenseqa"}, "name", "worked examples with a model from a hub"),
         (
             {"name": "aime2024_llmjudge_gen"},
