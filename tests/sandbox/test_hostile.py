@@ -13,6 +13,7 @@ import pytest
 
 from bridge.sandbox.inner import seccomp
 from bridge.sandbox.programs import Allowed, Program, Programs, Ran
+from bridge.watchdog import descendants
 
 MIB = 1 << 20
 ALLOWED = Allowed(cpu_s=1, wall_s=30.0, memory_bytes=256 * MIB, processes=24, scratch_bytes=8 * MIB)
@@ -239,21 +240,22 @@ for pid in [-1, 0, *range(1, 1000)]:
     assert "killed by signal 9" in refused(programs, kill)
 
 
+STAYS = """
+import os
+read, told = os.pipe()
+if not os.fork():
+    os.setsid()
+    os.execv('/bin/sleep', ['sleep', '1000'])
+os.close(told)
+"""
+
+
 def test_children_do_not_outlive_it(programs: Programs) -> None:
-    stay = "import os\nif not os.fork():\n    os.setsid()\n    os.execv('/bin/sleep', ['sleep', '61.25'])"
-    assert run(programs, stay, "import time\ntime.sleep(0.2)").passed
-    assert _named("61.25") == []
-    assert len(_named("pytest")) > 0
-
-
-def _named(name: str) -> list[str]:
-    found = []
-    for entry in os.scandir("/proc"):
-        try:
-            found.append((Path(entry.path) / "cmdline").read_text())
-        except OSError:
-            continue
-    return [line for line in found if name in line]
+    assert programs._server is not None
+    before = descendants(programs._server.pid)
+    ran = run(programs, STAYS, "assert os.read(read, 1) == b'', 'until the child is another program'")
+    assert ran.passed, ran.reason
+    assert descendants(programs._server.pid) == before and before
 
 
 def test_huge_output(programs: Programs) -> None:

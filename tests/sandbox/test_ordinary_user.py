@@ -19,7 +19,7 @@ from bridge.sandbox.room import Limits, Room, command
 from bridge.sandbox.trial import why_not
 assert why_not() == "", why_not()
 told = {"uid": os.getuid()}
-with Programs(Allowed(cpu_s=1, wall_s=3, processes=16)) as programs:
+with Programs(Allowed(cpu_s=1, wall_s=30, processes=16)) as programs:
     told["separate"] = programs._separate
     for name, source in {
         "good": "x = 1",
@@ -50,7 +50,7 @@ def test_an_ordinary_user_has_the_same_sandbox(tmp_path_factory: pytest.TempPath
         env = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         who = {"user": SOMEBODY, "group": SOMEBODY, "extra_groups": []}
         done = subprocess.run(
-            [PYTHON, "-c", SCRIPT, folder], cwd="/", env=env, capture_output=True, text=True, timeout=60, **who
+            [PYTHON, "-c", SCRIPT, folder], cwd="/", env=env, capture_output=True, text=True, timeout=300, **who
         )
         if "Permission denied" in done.stderr and "bridge" in done.stderr:
             pytest.skip("the repository is in a folder that only root may read")

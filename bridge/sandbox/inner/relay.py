@@ -41,7 +41,7 @@ async def _serve(doors: Sequence[tuple[str, int]], tell: int) -> None:
 
 
 async def _door(path: str, port: int) -> asyncio.Server:
-    turn = asyncio.Lock()
+    turn, under_way = asyncio.Lock(), set[asyncio.Task[None]]()
 
     async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -55,7 +55,13 @@ async def _door(path: str, port: int) -> asyncio.Server:
         with contextlib.closing(writer), contextlib.closing(outside[1]):
             await asyncio.gather(_copy(reader, outside[1]), _copy(outside[0], writer))
 
-    return await asyncio.start_server(through, "127.0.0.1", port, backlog=_BACKLOG)
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The loop itself does not hold a task whose connection is quiet: it would be collected as garbage.
+        task = asyncio.create_task(through(reader, writer))
+        under_way.add(task)
+        task.add_done_callback(under_way.discard)
+
+    return await asyncio.start_server(begin, "127.0.0.1", port, backlog=_BACKLOG)
 
 
 async def _connected(path: str) -> socket.socket:
