@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -65,7 +66,10 @@ def entry() -> NoReturn:
     if "--debug" in arguments:
         arguments.remove("--debug")
         os.environ["BRIDGE_DEBUG"] = "1"
-    raise SystemExit(main(arguments))
+    try:
+        raise SystemExit(main(arguments))
+    finally:
+        gc.freeze()  # what is left now needs no search for cycles, which would take a tenth of a second
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ The same job started again keeps the points that are done. Exit codes: 0 all mea
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -183,4 +184,6 @@ class Session:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    gc.freeze()  # what is left needs no search for cycles
+    sys.exit(code)

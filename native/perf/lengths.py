@@ -26,8 +26,7 @@ async def measure_lengths(job: PerfJob, target: Target, watchful: Watchful) -> L
     pool = Pool(target, watchful)
     try:
         with reaching():
-            few = await _counted(pool, job.served_model, FEW)
-            many = await _counted(pool, job.served_model, MANY)
+            few, many = await asyncio.gather(*(_counted(pool, job.served_model, words) for words in (FEW, MANY)))
     finally:
         pool.close()
     return measured((FEW, few), (MANY, many))
