@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from bridge.report.schema import Report
     from bridge.spec import TaskSpec
 
+Datasets = Annotated[
+    list[str] | None, typer.Option(metavar="NAME…", help="What to evaluate on, up to the next option.")
+]
+SpecFile = Annotated[
+    Path | None, typer.Option(metavar="SPEC", help="Or: a spec file without models, for paths and settings.")
+]
+BaseModel = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The base's folder, where it is not the one in args.json.")
+]
+Limit = Annotated[int | None, typer.Option(metavar="N", help="The first N samples of each dataset.")]
+
 
 @ended
 def command(
@@ -25,26 +36,20 @@ def command(
         Path,
         typer.Argument(metavar="OUTPUT_DIR", help="The training's --output_dir, its vN-… folder, or a checkpoint."),
     ],
-    datasets: Annotated[
-        list[str] | None, typer.Option(metavar="NAME…", help="What to evaluate on, up to the next option.")
-    ] = None,
-    spec: Annotated[
-        Path | None, typer.Option(metavar="SPEC", help="Or: a spec file without models, for paths and settings.")
-    ] = None,
+    datasets: Datasets = None,
+    spec: SpecFile = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(metavar="WHICH", help="best, last, all, or a step. Default: the best, or without one the last."),
     ] = None,
     base: Annotated[bool, typer.Option("--base/--no-base", help="Evaluate the base too, and compare with it.")] = True,
-    base_model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The base's folder, where it is not the one in args.json.")
-    ] = None,
+    base_model: BaseModel = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder of the run; one that exists is gone on with."),
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Compare this metric, not each dataset's primary one.")] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="The first N samples of each dataset.")] = None,
+    limit: Limit = None,
     backend: Backend = None,
     overrides: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.ending import ended
+from bridge.cli.finetuned import BaseModel, Datasets, Limit, SpecFile, refuse_contradictions
 from bridge.cli.given import Backend, Overrides
 
 if TYPE_CHECKING:
@@ -25,20 +26,14 @@ def command(
     output_dir: Annotated[
         Path, typer.Argument(metavar="OUTPUT_DIR", help="The training's --output_dir, or its vN-… folder.")
     ],
-    datasets: Annotated[
-        list[str] | None, typer.Option(metavar="NAME…", help="What to evaluate on, up to the next option.")
-    ] = None,
-    spec: Annotated[
-        Path | None, typer.Option(metavar="SPEC", help="Or: a spec file without models, for paths and settings.")
-    ] = None,
+    datasets: Datasets = None,
+    spec: SpecFile = None,
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Each N-th checkpoint, and the last.")] = 1,
     at_end: Annotated[
         bool, typer.Option("--at-end", help="Only the last checkpoint, when the training is over.")
     ] = False,
     base: Annotated[bool, typer.Option("--base/--no-base", help="Evaluate the base too, once.")] = True,
-    base_model: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The base's folder, where it is not the one in args.json.")
-    ] = None,
+    base_model: BaseModel = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Folder of the runs; default: bridge in the training's."),
@@ -49,7 +44,7 @@ def command(
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="The training is over when stdin ends, and not before.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="The first N samples of each dataset.")] = None,
+    limit: Limit = None,
     backend: Backend = None,
     overrides: Overrides = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
@@ -60,7 +55,6 @@ def command(
 
     Start it before, while or after the model is trained. Killed and started again, it goes on.
     """
-    from bridge.cli.finetuned import refuse_contradictions
     from bridge.cli.progress import watching
     from bridge.watch.due import Wanted
     from bridge.watch.loop import Watch
