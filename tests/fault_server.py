@@ -152,9 +152,9 @@ class FaultServer:
         for site in list(runner.sites):
             await site.stop()
         assert runner.server is not None
-        for connection in runner.server.connections:
-            _cut(connection.transport)
+        await _cut_all(runner.server)
         await runner.cleanup()
+        await _cut_all(runner.server)
         self.in_flight = 0
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
@@ -230,6 +230,14 @@ class FaultServer:
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
     """Of any size: there may be images in it."""
     return web.BaseRequest(message, payload, protocol, writer, task, task.get_loop(), client_max_size=1 << 30)
+
+
+async def _cut_all(server: web.Server) -> None:
+    """Also the connections that are only just being accepted, which takes the loop a few turns."""
+    for _ in range(5):
+        for connection in server.connections:
+            _cut(connection.transport)
+        await asyncio.sleep(0)
 
 
 def _cut(transport: asyncio.BaseTransport | None) -> None:

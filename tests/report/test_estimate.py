@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.report.estimate import Estimate, ExactSum, Tally, macro, t975, wilson
+from bridge.report.estimate import ROUNDING, Estimate, ExactSum, Tally, macro, t975, wilson
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -110,7 +110,7 @@ def test_clusters_against_the_formula(pairs: list[tuple[int, float]]) -> None:
         assert got.stderr is None
     else:
         expected = math.sqrt(groups / (groups - 1) * sum(s * s for s in sums.values())) / len(values)
-        assert got.stderr == pytest.approx(expected, abs=1e-9)
+        assert got.stderr == pytest.approx(expected, abs=math.sqrt(ROUNDING))
 
 
 def test_repeats_that_never_differ_add_no_certainty() -> None:
