@@ -151,10 +151,11 @@ class FaultServer:
         runner, self._runner = self._runner, None
         for site in list(runner.sites):
             await site.stop()
-        assert runner.server is not None
-        await _cut_all(runner.server)
+        server = runner.server
+        assert server is not None
+        await _cut_all(server)
         await runner.cleanup()
-        await _cut_all(runner.server)
+        await _cut_all(server)
         self.in_flight = 0
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
