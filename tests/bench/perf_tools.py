@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +18,14 @@ from typing import Any
 from bench.perf_bars import in_a_hurry
 from oracle_env import oracle
 
-from bridge.errors import EnvError
+from bridge.errors import BridgeError, EnvError
 from bridge.native.perf.check import post, stand_in, truth
 from bridge.process import clean_env
+from bridge.report.read import read_report
 
 TOKENIZER = Path(__file__).parents[2] / "configs" / "quickstart" / "model"
 PROMPT = "Count to one hundred, please. " * 8
-TIMEOUT_S = 180
+TIMEOUT_S = 300
 IMPORTS = {"evalscope": "evalscope.perf", "aiperf": "aiperf", "guidellm": "guidellm"}
 
 
@@ -40,7 +45,7 @@ class Said:
 def compared(tool: str, streams: int, requests: int, folder: Path, *server: str) -> Said:
     """One run of one tool, or why there is none."""
     try:
-        python = oracle(tool, IMPORTS[tool])
+        python = oracle(tool, IMPORTS[tool]) if tool in IMPORTS else Path(sys.executable)
     except EnvError as error:
         return Said(tool, streams, why_not=str(error).partition("\n")[0])
     shutil.rmtree(folder, ignore_errors=True)
@@ -54,21 +59,41 @@ def compared(tool: str, streams: int, requests: int, folder: Path, *server: str)
         began = time.perf_counter()
         argv = COMMANDS[tool](python.parent, url.removesuffix("/v1"), streams, requests, folder)
         env = clean_env({"HOME": str(folder), **({} if tool == "aiperf" else {"HF_HUB_OFFLINE": "1"})})
-        try:
-            done = subprocess.run(
-                argv, cwd=folder, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Said(tool, streams, why_not=f"not done after {TIMEOUT_S} s")
+        code, log = _ended(argv, folder, env)
         wall = time.perf_counter() - began
+        if code is None:
+            return Said(tool, streams, wall_s=wall, why_not=f"not done after {TIMEOUT_S} s")
         true = truth(url)
     try:
         ttft, itl, rate = READERS[tool](folder)
-    except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
-        last = " ".join((done.stdout + done.stderr).split())[-160:]
-        return Said(tool, streams, wall_s=wall, why_not=f"exit code {done.returncode}, no result ({error!r}): {last}")
+    except (OSError, KeyError, IndexError, ValueError, TypeError, BridgeError) as error:
+        last = " ".join(log.split())[-160:]
+        return Said(tool, streams, wall_s=wall, why_not=f"exit code {code}, no result ({error!r}): {last}")
     itl_error = None if itl is None or true["gap"] is None else itl - 1e3 * true["gap"]["p99"]
     return Said(tool, streams, ttft - 1e3 * true["ttft"]["mean"], itl_error, rate, wall)
+
+
+def _ended(argv: list[str], folder: Path, env: dict[str, str]) -> tuple[int | None, str]:
+    """Exit code, None where it was not done in time, and what it printed; none of its processes is left."""
+    log = folder / "log.txt"
+    with log.open("wb") as out:
+        process = subprocess.Popen(argv, cwd=folder, env=env, stdout=out, stderr=out, start_new_session=True)
+        try:
+            code: int | None = process.wait(TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            code = None
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return code, log.read_text(encoding="utf-8", errors="replace")
+
+
+def _bridge(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
+    return [
+        *(str(bin_ / "bridge"), "perf", "--url", f"{url}/v1", "--model", "mock-model", "--closed", str(streams)),
+        *("--requests", str(requests), "--output", "64", "--set", "perf.warmup.requests=0", "-q"),
+        *("--prompts", str(folder / "prompts.jsonl"), "--dir", str(folder / "out")),
+    ]
 
 
 def _evalscope(bin_: Path, url: str, streams: int, requests: int, folder: Path) -> list[str]:
@@ -99,6 +124,13 @@ def _guidellm(bin_: Path, url: str, streams: int, requests: int, folder: Path) -
 
 
 Numbers = tuple[float, float | None, float]
+
+
+def _read_bridge(folder: Path) -> Numbers:
+    report = read_report(folder / "out" / "report.json")
+    found = {row.metric: row.value for row in report.results if row.subset}
+    gap = found["gap.p99"]
+    return 1e3 * float(found["ttft.mean"] or "nan"), gap and 1e3 * gap, float(found["req_s.wall"] or "nan")
 
 
 def _read_evalscope(folder: Path) -> Numbers:
@@ -133,11 +165,13 @@ def _json(path: Path) -> Any:
 
 
 COMMANDS: dict[str, Callable[[Path, str, int, int, Path], list[str]]] = {
+    "bridge": _bridge,
     "evalscope": _evalscope,
     "aiperf": _aiperf,
     "guidellm": _guidellm,
 }
 READERS: dict[str, Callable[[Path], Numbers]] = {
+    "bridge": _read_bridge,
     "evalscope": _read_evalscope,
     "aiperf": _read_aiperf,
     "guidellm": _read_guidellm,

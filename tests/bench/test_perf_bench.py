@@ -20,7 +20,7 @@ def test_bars(name: str) -> None:
 
 
 @pytest.mark.parametrize("tool", list(IMPORTS))
-@pytest.mark.parametrize("streams", [1, 16, 64])
+@pytest.mark.parametrize("streams", perf_bars.STREAMS)
 def test_other_clients(tool: str, streams: int, tmp_path: Path) -> None:
     said = compared(tool, streams, 4 * streams, tmp_path / "out", *perf_bars.SCENE)
     if said.why_not:
