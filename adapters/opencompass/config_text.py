@@ -11,7 +11,7 @@ _HEAD = "from mmengine.config import read_base\n"
 _CONFIG = """\
 # {what}
 #
-# To run it by hand, in this folder, where OpenCompass is installed (with torch), OPENAI_BASE_URL and _API_KEY set:
+# To run it by hand, in this folder, where OpenCompass is installed (with torch), {variables} set:
 #     COMPASS_DATA_CACHE=cache PYTHONPATH=<folder of bridge's ocbridge> opencompass config.py -w by_hand
 from mmengine.config import read_base
 from opencompass.partitioners import NaivePartitioner
@@ -77,6 +77,7 @@ def config_text(parts: Sequence[Asked], models: Sequence[int], framework: str) -
         combinations = f"model_dataset_combinations = [\n{pairs}]\n"
     subjective = any(part.subjective for part in parts)
     return _CONFIG.format(
+        variables=f"OPENAI_BASE_URL and _API_KEY{', BRIDGE_JUDGE_URL and _KEY' if subjective else ''}",
         scoring_imports=_SUBJECTIVE_IMPORTS if subjective else _SCORING_IMPORTS,
         judge=", judge" if subjective else "",
         scoring=_SUBJECTIVE if subjective else _SCORING,

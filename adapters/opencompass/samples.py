@@ -50,10 +50,13 @@ def _row(unit: Unit, sample: int, repeat: int, metrics: tuple[str, ...], marker:
 
 
 def response_of(unit: Unit, at: int) -> str | None:
+    """All that the model said."""
     row = unit.predictions.get(at)
     if row is None:
         return None
-    found = row.get("prediction")
+    found: Any = row.get("prediction")
+    if is_dialogue(found):
+        return "\n\n".join(str(turn.get("assistant")) for turn in found)
     return found if isinstance(found, str) else str(found)
 
 

@@ -46,12 +46,12 @@ def alike(units: Sequence[Unit]) -> list[Unit]:
 
     Benchmarks with several kinds of questions score them with several evaluators: ``accuracy`` here, ``score`` there.
     """
-    scored_units = [unit for unit in units if not unit.failure]
+    scored_units = [unit for unit in units if unit.metrics]
     if not scored_units or set.intersection(*(set(unit.metrics) for unit in scored_units)):
         return list(units)
     quoted = [min(unit.metrics, key=_rank) for unit in scored_units]
     common = max(dict.fromkeys(quoted), key=quoted.count)
-    return [unit if unit.failure or common in unit.metrics else _renamed(unit, common) for unit in units]
+    return [unit if not unit.metrics or common in unit.metrics else _renamed(unit, common) for unit in units]
 
 
 def _renamed(unit: Unit, name: str) -> Unit:
@@ -65,12 +65,14 @@ def _rank(name: str) -> int:
 
 
 def metrics_of(units: Sequence[Unit]) -> Metrics:
-    scored_units = [unit for unit in units if not unit.failure]
+    scored_units = [unit for unit in units if unit.metrics]
     names = list(dict.fromkeys(name for unit in scored_units for name in unit.metrics))
     names.sort(key=_rank)
     # A detail has one flag. Where several metrics have its mean, that is chance for all but the first.
-    flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)][:1]
     scale = _scale_of(units)
+    flags = [name for name in names if all(_is_mean_of_flags(unit, name) for unit in scored_units)][:1]
+    if scale and (flags != [scale.quoted] or any(unit.unjudged_kinds for unit in scored_units)):
+        flags = []
     rated = [scale.quoted] if scale and scale.of_samples else []
     return Metrics(tuple(names or ([scale.quoted] if scale else [])), tuple(flags), tuple(rated))
 
@@ -104,7 +106,9 @@ def _of_flags(units: Sequence[Unit], name: str, template: ResultRow, marker: str
         metrics=[_info(name, _scale_of(units))],
         average="macro",
     )
-    numbers = {unit.subset: unit.metrics[name] / unit.full for unit in units if not unit.failure and unit.repeats == 1}
+    numbers = {
+        unit.subset: unit.metrics[name] / unit.full for unit in units if name in unit.metrics and unit.repeats == 1
+    }
     for row in made:
         unit = _unit_of(row, units)
         if row.status is not Status.COMPLETE or row.metric != name:
@@ -161,6 +165,7 @@ def _number_row(unit: Unit, name: str, template: ResultRow, marker: str) -> Resu
     failed = [row for row in every if row.error is not None]
     total, number = max(1, len(every)), unit.metrics.get(name)
     why = _no_number(unit, name, len(failed), total)
+    is_none = bool(why) or len(failed) == total
     reason = why
     if failed:
         reason = f"{len(failed)} of {total} samples have no score{f', and {why}' if why else ''}"
@@ -171,10 +176,10 @@ def _number_row(unit: Unit, name: str, template: ResultRow, marker: str) -> Resu
         update={
             **bounds,
             "subset": unit.subset,
-            "value": None if why or number is None else number / divisor,
-            "n": 0 if why else total - len(failed),
-            "n_errors": total if why else len(failed),
-            "status": Status.FAILED if why else Status.PARTIAL if failed else Status.COMPLETE,
+            "value": None if is_none or number is None else number / divisor,
+            "n": 0 if is_none else total - len(failed),
+            "n_errors": total if is_none else len(failed),
+            "status": Status.FAILED if is_none else Status.PARTIAL if failed else Status.COMPLETE,
             "reason": reason or None,
         }
     )
@@ -198,7 +203,7 @@ def _no_number(unit: Unit, name: str, n_failed: int, total: int) -> str:
     if n_failed and not unit.of_judged:
         return f"{name} cannot be taken from the others alone"
     if n_failed == total:
-        return f"there is no {name}"
+        return ""
     if unit.unjudged_kinds and not any(name in _texts(detail.target or {}) for detail in unit.details):
         return f"none of {', '.join(unit.unjudged_kinds[:3])} has been judged, and {name} is over all kinds"
     return "" if name in unit.metrics else f"OpenCompass reports no {name} here"

@@ -36,8 +36,8 @@ def suspects(units: Sequence[Unit], marker: str) -> Iterator[str]:
         yield f"{_share(empty, total)} answers are empty, and count as wrong"
     if unread:
         yield f"no answer was read out of {_share(len(unread), total)} responses, such as {_short(unread[0][1])}"
-    said = [detail.judged for unit in units if _says_letters(unit) for detail in unit.details if detail.judged]
-    said = [word for word in said if not (marker and marker in word)]
+    judged = [detail for unit in units if _says_letters(unit) for detail in unit.details if not detail.unjudged]
+    said = [detail.judged for detail in judged if detail.judged and not (marker and marker in detail.judged)]
     if strange := [word for word in said if not verdict.is_readable(word)]:
         share = _share(len(strange), len(said))
         yield f"{share} answers of the judge do not begin with a verdict, such as {_short(strange[0])}"

@@ -68,10 +68,14 @@ def _clash(one: Asked, other: Asked) -> bool:
     if _runs_answers(one) != _runs_answers(other):
         # What a model wrote is not to reach the answers to other questions.
         return True
-    if one.subjective != other.subjective or (one.subjective and one.subsets.keys() & other.subsets.keys()):
-        # The task for subjective evaluation is another one, and it reads names: they cannot be told apart there.
+    if one.subjective != other.subjective or (one.subjective and not _judged_together(one, other)):
         return True
     return bool(same_config or (same_place and _sources(one) != _sources(other)))
+
+
+def _judged_together(one: Asked, other: Asked) -> bool:
+    """OpenCompass's task for that judges every model on every dataset, and reads their names."""
+    return one.generation == other.generation and not one.subsets.keys() & other.subsets.keys()
 
 
 def _places(part: Asked) -> set[str]:

@@ -9,6 +9,8 @@ import pytest
 from command import bridge
 
 from bridge.adapters.opencompass import catalog
+from bridge.adapters.opencompass.ocbridge.judgements import READERS
+from bridge.adapters.opencompass.scales import SCALES
 
 FORTY_EIGHT = """
 obqa AX_b siqa nq mbpp winogrande mmlu BoolQ cluewsc ocnli lambada CMRC ceval csl cmnli bbh ReCoRD math
@@ -140,3 +142,15 @@ def test_the_command_line_lists_them() -> None:
     listed = {info["name"]: info for info in json.loads(ran.stdout)}
     assert listed["aime2024.aime2024_llmjudge_gen_5e9f4f"]["evaluator"] == "GenericLLMEvaluator"
     assert listed["aime2024.aime2024_llmjudge_gen_5e9f4f"]["description"] == "scored by the spec's judge"
+
+
+def test_what_judges_are_read_with_is_known_on_both_sides() -> None:
+    """``ocbridge`` reads single judgements in the framework's environment; the adapter knows what its scores mean."""
+    assert READERS.keys() == SCALES.keys()
+    assert {name: reader.kind for name, reader in READERS.items()} == {n: scale.kind for n, scale in SCALES.items()}
+
+
+def test_most_of_what_a_judge_rates_can_be_run() -> None:
+    rated = {m: entry for m, entry in configs().items() if "LMEvaluator" in str(entry.get("evaluator")).split(", ")}
+    assert (len(rated), sum("unusable" not in entry for entry in rated.values())) == (62, 34)
+    assert all(entry["judge"] for entry in rated.values())

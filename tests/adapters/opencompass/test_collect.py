@@ -92,7 +92,7 @@ def test_golden(case: str, tmp_path: Path) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert set(CASES) == {"broken", "complete", "repeated", "shapes"}
+    assert set(CASES) == {"broken", "complete", "judged", "repeated", "shapes"}
 
 
 def test_a_complete_run_is_complete(complete: Recorded) -> None:

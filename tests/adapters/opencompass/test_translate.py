@@ -43,7 +43,8 @@ def told(jobs: list[Job]) -> str:
 def test_golden(case: str) -> None:
     spec = TaskSpec.model_validate_json((GOLDEN / f"{case}.spec.json").read_text(encoding="utf-8"))
     assert spec.model is not None
-    found = told(OC.translate(Task(spec, spec.model, spec.datasets, 8), ENDPOINT))
+    judge = Endpoint("http://127.0.0.1:2/s/judge/v1", "judge", api_key="TOKEN-OF-THE-JUDGE") if spec.judge else None
+    found = told(OC.translate(Task(spec, spec.model, spec.datasets, 8), replace(ENDPOINT, judge=judge)))
     path = GOLDEN / f"{case}.jobs.txt"
     if os.environ.get("BRIDGE_UPDATE_GOLDEN"):
         path.write_text(found, encoding="utf-8")
@@ -51,7 +52,7 @@ def test_golden(case: str) -> None:
 
 
 def test_there_are_cases() -> None:
-    assert {"smallest", "everything", "clashes", "own_questions"} == set(CASES)
+    assert {"smallest", "everything", "clashes", "own_questions", "judged"} == set(CASES)
 
 
 def jobs_of(datasets: list[Any], **more: Any) -> list[Job]:
