@@ -135,23 +135,30 @@ class _Collector:
             ) from None
 
     def _columns(self, rows: Sequence[dict[str, Any]]) -> dict[str, Column]:
-        made = {name: self._coded(name, [row.get(field) for row in rows]) for name, field in CODED.items()}
+        present = set[str]().union(*rows)
+        if not present <= KNOWN:
+            raise KeyError
+
+        def values(field: str) -> list[Any] | None:
+            """None where no row has the field."""
+            return [row.get(field) for row in rows] if field in present else None
+
+        made = {name: self._coded(name, values(field), len(rows)) for name, field in CODED.items()}
         for name, (field, read, kind) in PLAIN.items():
-            made[name] = _column([row.get(field) for row in rows], read, kind)
-        made["error"] = _column([row.get("error") for row in rows], _error, np.int8)
+            made[name] = _column(values(field), read, kind, len(rows))
+        made["error"] = _column(values("error"), _error, np.int8, len(rows))
         for side in "ab":
-            styles = [row.get(f"style_{side}") for row in rows]
+            styles = values(f"style_{side}")
             for mark in MARKS:
-                made[f"{mark}_{side}"] = _column(styles, partial(_mark, mark), np.int32)
+                made[f"{mark}_{side}"] = _column(styles, partial(_mark, mark), np.int32, len(rows))
         made["first"] *= made.pop("order_known")
         if not all(row.get("model_b") is None or row["model_a"] < row["model_b"] for row in rows):
             raise ValueError
-        if not all(map(KNOWN.issuperset, rows)):
-            raise KeyError
         return made
 
-    def _coded(self, name: str, values: Sequence[Any]) -> Column:
+    def _coded(self, name: str, values: Sequence[Any] | None, n: int) -> Column:
         table = self.known[TABLE_OF.get(name, name)]
+        values = [None] * n if values is None else values
         if name == "model_b":
             return np.array([NONE if value is None else table[value] for value in values], np.int32)
         if name == "question":
@@ -166,10 +173,10 @@ class _Collector:
         return Votes({name: tuple(table) for name, table in self.known.items()}, columns)
 
 
-def _column(values: list[Any], read: Callable[[Any], Any], kind: type[np.generic]) -> Column:
-    """``read`` of each value; where all are None, which is often, it is asked once."""
-    if values and values.count(None) == len(values):
-        return np.full(len(values), read(None), kind)
+def _column(values: list[Any] | None, read: Callable[[Any], Any], kind: type[np.generic], n: int) -> Column:
+    """``read`` of each of the ``n`` values; where all are None, which is often, it is asked once."""
+    if values is None or values.count(None) == n:
+        return np.full(n, read(None), kind)
     return np.array([read(value) for value in values], kind)
 
 
