@@ -117,6 +117,7 @@ class Waiver(Part):
 
 class Policy(Part):
     version: Literal[1]
+    """Write `version: 1`."""
     baseline: str | None = None
     """Folder of the baseline's run, taken from the policy's folder; the command line comes first."""
     alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -170,11 +170,16 @@ def _no_other_kind(document: Document) -> None:
             raise SpecError([Problem(document.place((name,)).where, name, message, hint)])
 
 
-def validated(document: Document, problems: Mapping[Key, Problem], model: type[S]) -> S:
-    """The document as ``model``. Raises SpecError with its problems, those in ``problems``, and the model's own."""
+def validated(
+    document: Document, problems: Mapping[Key, Problem], model: type[S], read: Callable[[Value], S] | None = None
+) -> S:
+    """The document as ``model``, by ``read`` where its kinds are read in another way than pydantic's usual.
+
+    Raises SpecError with the document's problems, those in ``problems``, and the model's own.
+    """
     found = {**kind_problems(document, model), **problems}
     try:
-        spec = model.model_validate(document.value)
+        spec = (read or model.model_validate)(document.value)
     except ValidationError as error:
         found = {**explain(error, document, model), **found}
     told = {problem.field for problem in document.problems} - {""}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -42,6 +42,8 @@ _NEEDED = {
     "tuple_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a day such as 2027-01-31"),
 }
 _BOUNDS = {
     "greater_than": ("gt", "more than {}"),
@@ -77,11 +79,18 @@ def given_fields(value: Value, model: Model = TaskSpec, key: Key = ()) -> Iterat
         yield Field(model, name, inner, here)
         if (part := _part(info.annotation)) is None:
             continue
-        if isinstance(here, list):
-            for index, item in enumerate(here):
-                yield from given_fields(item, part, (*inner, index))
-        else:
-            yield from given_fields(here, part, inner)
+        for key_of_part, value_of_part in _parts(here, inner, info.annotation):
+            yield from given_fields(value_of_part, part, key_of_part)
+
+
+def _parts(value: Value, key: Key, annotation: Any) -> Iterator[tuple[Key, Value]]:
+    """A part itself, or those of a list or of a mapping from names."""
+    if isinstance(value, list):
+        yield from (((*key, index), item) for index, item in enumerate(value))
+    elif isinstance(value, dict) and get_origin(annotation) is dict:
+        yield from (((*key, name), item) for name, item in value.items())
+    else:
+        yield key, value
 
 
 def kind_problems(document: Document, model: Model = TaskSpec) -> dict[Key, Problem]:
@@ -118,7 +127,10 @@ def explain(error: ValidationError, document: Document, model: Model = TaskSpec)
         key = tuple(part for part in detail["loc"] if not _BRANCH.fullmatch(str(part)))
         if detail["type"] == "too_short" and detail["input"]:
             continue  # counted without the entries that are wrong, which are told on their own
-        found[key] = _explain(detail, key, document, _model_around(key, models))
+        problem = _explain(detail, key, document, _model_around(key, models))
+        if key in found and "; allowed: " in found[key].message and detail["type"] in _NEEDED:
+            problem = replace(found[key], message=f"{found[key].message} or {_NEEDED[detail['type']]}")
+        found[key] = problem
     return _without_echoes(found)
 
 
@@ -160,7 +172,7 @@ def _needed(kind: str, key: Key, model: Model) -> str:
     if not key:
         names = ["model", "datasets"] if model is TaskSpec else _required(model)
         return f"a mapping with {', '.join(map(repr, names[:-1]))} and {names[-1]!r}"
-    if kind == "model_type" and len(key) == 2 and key[0] == "datasets":
+    if kind == "model_type" and len(key) == 2 and key[0] == "datasets" and isinstance(key[1], int):
         return "a dataset's name, or a mapping with its 'name',"
     return _NEEDED[kind]
 

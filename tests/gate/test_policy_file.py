@@ -68,22 +68,21 @@ extra: 1
 """
     assert problems(tmp_path, text) == [
         "gate.yaml:1: version: is 2; allowed: 1",
-        "gate.yaml:2: alpha: is 0.9; allowed: at most 0.2",
-        "gate.yaml:3: require.same[0]: is \"promt\"; allowed: 'prompt', 'generation', 'few_shot', 'limit', 'judge', "
+        "gate.yaml:2: alpha: is 0.9; allowed: 0.2 or less",
+        "gate.yaml:3: require.status: is 'done'; allowed: 'complete' or 'partial'",
+        "gate.yaml:3: require.same[0]: is 'promt'; allowed: 'prompt', 'generation', 'few_shot', 'limit', 'judge', "
         "'dataset_revision', 'metric' or 'backend' (did you mean 'prompt'?)",
-        "gate.yaml:3: require.status: is \"done\"; allowed: 'complete' or 'partial'",
         "gate.yaml:4: suite.max_drop: is -1; allowed: more than 0",
-        "gate.yaml:4: suite.weights: is \"even\"; allowed: 'equal'",
-        'gate.yaml:4: suite.weights: is "even"; a mapping is needed',
-        "gate.yaml:6: datasets.gsm8k.maxdrop: unknown field (did you mean 'max_drop'?)",
-        "gate.yaml:6: datasets.gsm8k.tier: is \"critcal\"; allowed: 'critical', 'supporting' or 'advisory' "
+        "gate.yaml:4: suite.weights: is 'even'; allowed: 'equal' or a mapping",
+        "gate.yaml:6: datasets.gsm8k.tier: is 'critcal'; allowed: 'critical', 'supporting' or 'advisory' "
         "(did you mean 'critical'?)",
+        "gate.yaml:6: datasets.gsm8k.maxdrop: unknown field (did you mean 'max_drop'?)",
         "gate.yaml:7: datasets.mmlu: give 'max_drop' (higher is better) or 'max_rise' (lower is better), not both",
         "gate.yaml:8: datasets.arc: is 5; a mapping is needed",
         "gate.yaml:9: performance.x: give one of: max, min, max_relative_rise, max_relative_drop",
-        'gate.yaml:10: waivers[0].reason: is "": String should have at least 1 character',
-        'gate.yaml:10: waivers[0].until: is "tomorrow"; a day such as 2027-01-31 is needed',
-        "gate.yaml:11: on_inconclusive: is \"shrug\"; allowed: 'fail', 'warn' or 'pass'",
+        "gate.yaml:10: waivers[0].reason: is empty",
+        "gate.yaml:10: waivers[0].until: is 'tomorrow'; a day such as 2027-01-31 is needed",
+        "gate.yaml:11: on_inconclusive: is 'shrug'; allowed: 'fail', 'warn' or 'pass'",
         "gate.yaml:12: extra: unknown field (one of: alpha, baseline, datasets, defaults, on_inconclusive, "
         "performance, require, suite, version, waivers)",
     ]
@@ -91,8 +90,8 @@ extra: 1
 
 def test_kinds_are_not_guessed(tmp_path: Path) -> None:
     assert problems(tmp_path, "version: 1\nalpha: '0.05'\nbaseline: 5\n") == [
-        'gate.yaml:2: alpha: is "0.05"; a number is needed',
-        "gate.yaml:3: baseline: is 5; text is needed",
+        "gate.yaml:2: alpha: is '0.05'; a number is needed (write it without quotes)",
+        'gate.yaml:3: baseline: is 5; text is needed (quote it: "5")',
     ]
 
 
@@ -101,7 +100,7 @@ def test_kinds_are_not_guessed(tmp_path: Path) -> None:
     [
         ("", "gate.yaml: is no policy; a mapping with 'version: 1' is needed"),
         ("- 1\n", "gate.yaml: is no policy; a mapping with 'version: 1' is needed"),
-        ("alpha: 0.05\n", "gate.yaml:1: version: is missing (write 'version: 1')"),
+        ("alpha: 0.05\n", "gate.yaml:1: version: is missing (Write `version: 1`)"),
         ("version: 1\nversion: 1\n", "gate.yaml:2: the key 'version' is there twice; it was first given in line 1"),
         (
             "version: 1\ndatasets: {a: {max_drop: .nan}}\n",
