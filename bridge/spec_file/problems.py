@@ -122,7 +122,7 @@ def explain(error: ValidationError, document: Document, model: Model = TaskSpec)
     """One problem for each of pydantic's."""
     models: dict[Key, Model] = {(): model}
     models |= {field.key: part for field in given_fields(document.value, model) for part in [_part_of(field)] if part}
-    found = {}
+    found: dict[Key, Problem] = {}
     for detail in error.errors(include_url=False):
         key = tuple(part for part in detail["loc"] if not _BRANCH.fullmatch(str(part)))
         if detail["type"] == "too_short" and detail["input"]:
