@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 SO_TIMESTAMPNS = 35
@@ -59,6 +59,19 @@ class Clock:
             self.steps += change > STEP_S
         self.checked_at = now
 
+    def arrivals(self, stamps: Sequence[bytes], read_at: Sequence[float]) -> list[float | None]:
+        """``arrival`` of many reads: all at once, where the wall clock was not set and every read has a stamp."""
+        joined = b"".join(stamps)
+        if len(self.distances) != 1 or len(joined) != _TIMESPEC.size * len(stamps):
+            return [self.arrival(stamp, at) for stamp, at in zip(stamps, read_at, strict=True)]
+        distance = self.distances[0]
+        found: list[float | None] = []
+        for (seconds, nanoseconds), at in zip(_TIMESPEC.iter_unpack(joined), read_at, strict=True):
+            placed = (seconds - distance) + nanoseconds * 1e-9
+            credible = EARLIEST_S < at - placed < CREDIBLE_S
+            found.append((placed if placed < at else at) if credible else None)
+        return found
+
     def arrival(self, stamp: bytes, read_at: float) -> float | None:
         """When the last packet of a read came; None where the kernel did not say, or not credibly.
 
@@ -67,9 +80,6 @@ class Clock:
         if len(stamp) < _TIMESPEC.size:
             return None
         seconds, nanoseconds = _TIMESPEC.unpack_from(stamp)
-        if len(self.distances) == 1:
-            placed = (seconds - self.distances[0]) + nanoseconds * 1e-9
-            return min(placed, read_at) if EARLIEST_S < read_at - placed < CREDIBLE_S else None
         at = max(0, bisect_right(self.since, read_at) - 1)
         near = [(seconds - one) + nanoseconds * 1e-9 for one in self.distances[max(0, at - 1) : at + 2]]
         return max((min(one, read_at) for one in near if EARLIEST_S < read_at - one < CREDIBLE_S), default=None)

@@ -54,17 +54,18 @@ def digest(record: Record, exchange: Exchange, shot: Shot, watch: Watch, rules: 
 
 def _arrivals(exchange: Exchange, watch: Watch) -> list[float]:
     """The kernel's times; the time of the read where it gave none."""
-    times, seen = [], 0.0
-    for stamp, read_at in zip(exchange.stamps, exchange.read_at, strict=True):
-        came = watch.clock.arrival(stamp, read_at)
+    times, late, seen = [], [], 0.0
+    for came, read_at in zip(watch.clock.arrivals(exchange.stamps, exchange.read_at), exchange.read_at, strict=True):
         if came is None:
             came = read_at
             watch.unstamped += 1
         else:
-            watch.late.add(read_at - came)
+            late.append(read_at - came)
         # A stream's packets cannot overtake each other.
-        seen = max(seen, came)
+        if came > seen:
+            seen = came
         times.append(seen)
+    watch.late.extend(late)
     return times
 
 

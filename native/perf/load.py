@@ -62,7 +62,7 @@ class Driver:
     _conversations: int = 0
 
     def __post_init__(self) -> None:
-        self._pool = Pool(self.target, self.watchful)
+        self._pool = Pool(self.target, self.watchful, self.watch.network)
         self._extent = Extent(self.point, self.perf, self.counts, self.share, self.of)
         self._departures = self.watchful.departures
 

@@ -170,6 +170,11 @@ def _notes(points: Sequence[Summary], search: dict[str, Any] | None) -> Iterator
             )
         if counts["clock_steps"]:
             yield _error("warning", f"{point['id']}: the wall clock was set {counts['clock_steps']} times meanwhile")
+        if lost := counts.get("resent", 0) + counts.get("disordered", 0):
+            message = f"{point['id']}: {lost} packets were lost or came out of order on the way"
+            yield _error(
+                "warning", message, "waiting for them is in the latencies, and is the network's, not the server's"
+            )
         if point["clock"] == "user":
             yield _error("warning", f"{point['id']}: no times from the kernel: user-space time, which is later")
         if counts["fresh_tries"]:

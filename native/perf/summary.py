@@ -45,7 +45,7 @@ def summarise(point: Point, columns: Columns, noticed: Noticed, perf: PerfBlock,
         "counts": counts,
         "errors": columns.errors,
         "messages": columns.messages,
-        "settings": _settings(point, columns, perf, lengths_source, clock),
+        "settings": {**_settings(point, columns, perf, lengths_source, clock), **_network(noticed)},
         "plots": _plots(columns, noticed),
     }
 
@@ -153,6 +153,8 @@ def _counts(columns: Columns, noticed: Noticed) -> dict[str, int]:
         "short": columns.errors.get("short", 0),
         "clock_steps": max((one["clock_steps"] for one in noticed), default=0),
         "unstamped": _all(noticed, "unstamped"),
+        "resent": _all(noticed, "resent"),
+        "disordered": _all(noticed, "disordered"),
     }
 
 
@@ -181,6 +183,12 @@ def _settings(point: Point, columns: Columns, perf: PerfBlock, lengths_source: s
         "seed": perf.seed,
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _network(noticed: Noticed) -> dict[str, Any]:
+    """What a packet takes to the server's machine and back, as TCP sees it; in every time to a first token."""
+    rtt = _pooled(noticed, "rtt")
+    return {"network_rtt_s": round(float(np.median(rtt)), 6)} if len(rtt) else {}
 
 
 # Plots ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import gc
 import select
 import selectors
 import time
-from array import array
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,8 @@ from typing import Literal
 
 from bridge.native.perf.clock import Clock
 from bridge.native.perf.departures import AWAKE_S, Departures
+from bridge.native.perf.network import Network
+from bridge.native.perf.tally import Tally
 
 Verdict = Literal["clean", "strained", "saturated"]
 HEARTBEAT_S = 0.01
@@ -70,25 +71,6 @@ class Watchful(selectors.DefaultSelector):
         return super().select(timeout)
 
 
-class Tally:
-    """Numbers of which there may be millions: when there are too many, every second one is kept from then on."""
-
-    LIMIT = 100_000
-
-    def __init__(self) -> None:
-        self.values = array("f")
-        self._stride = 1
-        self._seen = 0
-
-    def add(self, value: float) -> None:
-        self._seen += 1
-        if self._seen % self._stride == 0:
-            self.values.append(value)
-            if len(self.values) >= self.LIMIT:
-                self.values = self.values[::2]
-                self._stride *= 2
-
-
 @dataclass
 class Watch:
     """What one process noticed about itself during one load point."""
@@ -105,6 +87,7 @@ class Watch:
     """Reads without a credible time of the kernel's."""
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    network: Network = field(default_factory=Network)
 
     @contextmanager
     def on(self, departures: Departures) -> Iterator[None]:
@@ -145,6 +128,9 @@ class Watch:
             "events": self.events,
             "unstamped": self.unstamped,
             "clock_steps": self.clock.steps,
+            "rtt": list(self.network.rtt.values),
+            "resent": self.network.resent,
+            "disordered": self.network.disordered,
             "cpu_s": self.cpu_s,
             "wall_s": self.wall_s,
         }

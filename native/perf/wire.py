@@ -19,6 +19,7 @@ import httptools
 
 from bridge.errors import ServeError
 from bridge.native.perf.clock import ANCILLARY_BYTES, SO_TIMESTAMPNS
+from bridge.native.perf.network import Network
 from bridge.native.perf.watch import Watchful
 
 READ_BYTES = 16_384
@@ -113,10 +114,12 @@ class Exchange:
 class Wire:
     """A connection; takes one exchange after the other."""
 
-    def __init__(self, target: Target, watchful: Watchful) -> None:
+    def __init__(self, target: Target, watchful: Watchful, network: Network) -> None:
         self._loop = asyncio.get_running_loop()
         self._target = target
         self._watchful = watchful
+        self._network = network
+        self._departures = watchful.departures
         self._sock = socket.socket(target.family, socket.SOCK_STREAM)
         self._tls: ssl.SSLObject | None = None
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -168,6 +171,8 @@ class Wire:
         if self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock.fileno())
             self._loop.remove_writer(self._sock.fileno())
+            if self.used:
+                self._network.take(self._sock)
             self._sock.close()
         self.usable = False
 
@@ -243,7 +248,8 @@ class Wire:
         if exchange is not None and exchange.complete:
             self._exchange = None
             exchange.ended.set_result(None)
-        self._watchful.departures.ring()
+        if self._departures.due <= self._read_at:
+            self._departures.ring()
 
     def _feed(self, data: bytes) -> None:
         if self._exchange is None or self._parser is None:
@@ -322,6 +328,7 @@ class Pool:
 
     target: Target
     watchful: Watchful
+    network: Network = field(default_factory=Network)
     idle: list[Wire] = field(default_factory=list)
     opened: int = 0
 
@@ -333,7 +340,7 @@ class Pool:
         return None
 
     async def open(self) -> Wire:
-        wire = await Wire(self.target, self.watchful).open()
+        wire = await Wire(self.target, self.watchful, self.network).open()
         self.opened += 1
         return wire
 
