@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import os
 from collections import deque
 from contextlib import suppress
 from dataclasses import asdict
@@ -18,6 +20,8 @@ from bridge.native.job import NativeJob
 from bridge.native.questions import Questions, example_tables
 from bridge.native.readers import DataError
 from bridge.native.tables import FileTable, Table
+
+_PLAIN = (".csv", ".tsv", ".json", ".jsonl")
 
 
 def recipe(job: NativeJob, questions: Questions) -> str:
@@ -42,9 +46,9 @@ def data_files(questions: Questions) -> list[tuple[str, int, int]]:
 def shown_files(questions: Questions) -> list[tuple[str, int, str]]:
     """The images that the questions name, with size and SHA-256: who exchanges a picture may keep its time.
 
-    Only where the data is the user's own, which is read for it once more; what comes from hubs is text.
+    The data is read for it once more, where there can be any.
     """
-    if not questions.benchmark.custom and questions.dataset.benchmark in NAMES:
+    if not _may_show(questions):
         return []
     found: set[Path] = set()
 
@@ -57,6 +61,25 @@ def shown_files(questions: Questions) -> list[tuple[str, int, str]]:
         with suppress(DataError):  # told when the questions are asked
             deque(named.taken(table), maxlen=0)
     return [(str(path), *_content(path)) for path in sorted(found)]
+
+
+def _may_show(questions: Questions) -> bool:
+    """Not what comes from hubs here, nor what a definition in YAML can say, nor rows without the word (``image_1``)."""
+    name = questions.dataset.benchmark
+    if name in NAMES:
+        return questions.benchmark.custom and any(map(_says_image, _paths(questions.tables)))
+    return file_of(name).suffix == ".py"
+
+
+def _says_image(path: Path) -> bool:
+    """Of a packed file nobody can tell without unpacking it."""
+    if path.suffix not in _PLAIN:
+        return True
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            return text.find(b"image") >= 0
 
 
 def _paths(tables: list[Table]) -> list[Path]:

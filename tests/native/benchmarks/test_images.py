@@ -246,6 +246,34 @@ def test_what_is_no_file_or_is_not_shown_does_not(folder: Path) -> None:
     assert shown_of(file, limit=1) == [("a.png", LARGEST + 1, "")]
 
 
+def test_packed_rows_and_definitions_in_python_are_looked_through(folder: Path) -> None:
+    import gzip
+
+    content = ("a.png", len(png(1)), hashlib.sha256(png(1)).hexdigest())
+    row = write(folder, {"question": "?", "image": "images/a.png"}).read_bytes()
+    (folder / "look_val.jsonl").write_bytes(b"")
+    assert shown_of(folder / "look_val.jsonl") == []
+    (folder / "packed.jsonl.gz").write_bytes(gzip.compress(row))
+    assert shown_of(folder / "packed.jsonl.gz") == [content]
+    (folder / "data.jsonl").write_text('{"name": "a", "answer": "grey"}\n', encoding="utf-8")
+    (folder / "own.py").write_text(DEFINITION, encoding="utf-8")
+    (folder / "own.yaml").write_text("question: '{name}?'\ntarget: '{answer}'\nscorer: exact\n", encoding="utf-8")
+    assert shown_of(folder / "data.jsonl", str(folder / "own.py")) == [content]
+    assert shown_of(folder / "data.jsonl", str(folder / "own.yaml")) == []
+
+
+DEFINITION = """
+from dataclasses import replace
+from bridge.native.benchmark import Sample
+from bridge.native.benchmarks import general_vqa
+
+def to_sample(row):
+    return Sample(target=row["answer"], fields={"question": "?"}, images={"<image 1>": f"images/{row['name']}.png"})
+
+BENCHMARK = replace(general_vqa.BENCHMARK, name="own", to_sample=to_sample)
+"""
+
+
 def test_a_row_that_cannot_be_read_names_nothing_and_hides_nothing(folder: Path) -> None:
     file = write(folder, {"question": 5}, {"question": "?", "image": "images/a.png"}, {})
     assert [name for name, _, _ in shown_of(file)] == ["a.png"]
