@@ -140,6 +140,7 @@ def test_two_hundred_thousand_samples_twice(tmp_path: Path) -> None:
         print(f"  {'comparison of the two':<66}{program.made('/compare?side=base&side=sft'):8.2f} s")
         show_pages(program)
         print(f"  {'memory of the server, at its largest (goal 60 MB)':<66}{program.peak_mb:8.1f} MB")
+        assert program.peak_mb <= size / 2, "pages are made from the index and a few records"
     finally:
         program.stop()
     again = Program(runs, tmp_path / "home")
