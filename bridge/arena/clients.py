@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bridge.arena_spec import ArenaSpec
@@ -12,7 +12,7 @@ from bridge.envs import ensure
 from bridge.errors import EnvError
 from bridge.progress import Watcher
 from bridge.rundir import RunDir
-from bridge.serve import environment_of, serve
+from bridge.serve import Served, environment_of, serve_together
 from bridge.spec import ModelSpec
 
 
@@ -21,31 +21,51 @@ async def connected(
     model: ModelSpec, spec: ArenaSpec, rundir: RunDir, store: RequestStore, watcher: Watcher
 ) -> AsyncIterator[Client]:
     """Serves the model where it is weights. Raises EnvError and ServeError."""
-    environment = environment_of(model)
-    built, stage = f"environment {environment.name}", f"model {model.name}"
+    async with (
+        serving([model], spec, rundir, watcher) as served,
+        asking(model, served[model.name], spec, store) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def serving(
+    models: Sequence[ModelSpec], spec: ArenaSpec, rundir: RunDir, watcher: Watcher
+) -> AsyncIterator[dict[str, Served]]:
+    """Models that one process can serve (``bridge.serve.together``), by name. Raises EnvError and ServeError."""
+    first = models[0]
+    environment = environment_of(first)
+    built, stage = f"environment {environment.name}", f"model {first.name}"
     try:
         python = await ensure(environment, progress=lambda text: watcher.stage(built, "running", text))
     except EnvError:
         watcher.stage(built, "failed")
         raise
-    async with serve(
-        model,
+    async with serve_together(
+        models,
         python=python,
         concurrency=spec.concurrency,
-        log=rundir.serve_log(model.name),
+        log=rundir.serve_log(first.name),
         progress=lambda text: watcher.stage(stage, "running", text),
     ) as served:
-        watcher.stage(stage, "done", served.shown_url or served.base_url)
-        async with Client(
-            served.base_url,
-            api_key=served.api_key,
-            store=store,
-            concurrency=spec.concurrency,
-            max_retries=spec.max_retries,
-            timeout_s=spec.request_timeout_s,
-            upstream=served.identity,
-            rename={model.name: served.model},
-            shown_url=served.shown_url,
-            dialect=served.dialect,
-        ) as client:
-            yield client
+        for name, one in served.items():
+            watcher.stage(f"model {name}", "done", one.shown_url or one.base_url)
+        yield served
+
+
+@asynccontextmanager
+async def asking(model: ModelSpec, served: Served, spec: ArenaSpec, store: RequestStore) -> AsyncIterator[Client]:
+    """A client of the model that is served."""
+    async with Client(
+        served.base_url,
+        api_key=served.api_key,
+        store=store,
+        concurrency=spec.concurrency,
+        max_retries=spec.max_retries,
+        timeout_s=spec.request_timeout_s,
+        upstream=served.identity,
+        rename={model.name: served.model},
+        shown_url=served.shown_url,
+        dialect=served.dialect,
+    ) as client:
+        yield client

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bridge.arena.clients import connected
+from bridge.arena.contestants import Contestants
+from bridge.arena.counter import Counter
 from bridge.arena.prepare import Setup
-from bridge.arena_spec import ArenaSpec, ContestantSpec
+from bridge.arena_spec import ArenaSpec
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
 from bridge.errors import BridgeError, EnvError, OutputError
 from bridge.native.arena.answers import Answers, recorded_answers
-from bridge.native.arena.asking import ask, still_to_ask, write_answers
 from bridge.native.arena.battle import Battle, BattleError, line, read_battles
 from bridge.native.arena.folder import Appender, ArenaFolder, recorded_questions, set_aside, write_questions
 from bridge.native.arena.judging import Judge, Judging, Purse, Shown, blank, drawn, unplayed
@@ -30,27 +30,6 @@ from bridge.report.schema import ErrorKind, ReportError
 from bridge.report.text import plural
 from bridge.rundir import RunDir, write_atomic
 from bridge.spec_file import dump_spec
-
-TOLD_EVERY_S = 0.25
-
-
-@dataclass
-class Counter:
-    """One job as the watcher is told of it."""
-
-    watcher: Watcher
-    progress: JobProgress
-    _told_at: float = 0.0
-
-    def count(self, good: bool) -> None:
-        was = self.progress
-        self.progress = replace(was, done=was.done + 1, requests=was.requests + 1, failed=was.failed + (not good))
-        if time.monotonic() - self._told_at > TOLD_EVERY_S:
-            self._told_at = time.monotonic()
-            self.watcher.jobs([self.progress])
-
-    def close(self) -> None:
-        self.watcher.jobs([replace(self.progress, state="done")])
 
 
 @dataclass
@@ -71,31 +50,10 @@ class Stages:
     async def run(self) -> None:
         """Both stages; what fails is in ``errors``, and in the rows."""
         with RequestStore(self.rundir.requests) as store:
-            for model in self.spec.models:
-                try:
-                    await self._answers_of(model, store)
-                except BridgeError as error:
-                    self._failed(error, model.name)
+            await Contestants(self.setup, self.rundir, store, self.watcher, self._failed).answer()
             await self._battles(store)
         if store.warning:
             self.errors.append(ReportError(kind=ErrorKind.WARNING, message=store.warning))
-
-    # Answers ----------------------------------------------------------------------------------------------------
-
-    async def _answers_of(self, contestant: ContestantSpec, store: RequestStore) -> None:
-        path, model = self.folder.answers(contestant.name), contestant.model()
-        if model is None:
-            on_file = self.setup.on_file[contestant.name]
-            write_answers(path, on_file, self.setup.questions, self.spec.questions_name)
-            return
-        asked = self.setup.contestant(contestant)
-        waiting = still_to_ask(path, asked, self.setup.questions)
-        if not waiting:
-            return
-        counter = Counter(self.watcher, JobProgress(f"answers of {model.name}", "running", 0, len(waiting), "answer"))
-        async with connected(model, self.spec, self.rundir, store, self.watcher) as client:
-            await ask(client, asked, waiting, path, concurrency=self.spec.concurrency, told=counter.count)
-        counter.close()
 
     # Battles ----------------------------------------------------------------------------------------------------
 

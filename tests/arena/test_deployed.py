@@ -12,6 +12,7 @@ import pytest
 import yaml
 from arena.arenas import judge, report_of, rows_of, write_lines
 from arena.test_run import arena, ratings
+from command import bridge as shell
 from fault_server import FaultServer
 from finetuned.fake_server import starts, write_fake_server
 from finetuned.test_real_swift import judged_sums
@@ -93,3 +94,39 @@ def test_weights_that_are_not_there_are_told_before_anything_starts(tmp_path: Pa
     done = arena(write(tmp_path, models, judge("judge", "http://127.0.0.1:9/v1")), tmp_path / "run")
     assert (done.exit_code, "models[1].deploy.path" in done.stderr) == (2, True)
     assert starts(swift) == []
+
+
+def adapted(base: dict[str, Any], folder: Path, knows: int) -> dict[str, Any]:
+    """A LoRA adapter of that base."""
+    folder.mkdir()
+    for name, text in (("adapter_config.json", "{}"), ("adapter_model.safetensors", "x"), ("knows.json", str(knows))):
+        (folder / name).write_text(text, encoding="utf-8")
+    return {"name": folder.name, "deploy": {**base["deploy"], "adapters": [str(folder)]}}
+
+
+def test_a_base_and_its_adapters_are_served_by_one_process(tmp_path: Path, swift: Path, server: FaultServer) -> None:
+    server.answer = judged_sums
+    base = weights(tmp_path / "base", 20, swift)
+    models = [base, adapted(base, tmp_path / "one", 50), adapted(base, tmp_path / "two", 35)]
+    spec, run = write(tmp_path, models, judge("judge", server.base_url)), tmp_path / "run"
+    done = arena(spec, run)
+    assert done.exit_code == 0, done.stderr
+    assert [(start["folder"], start.get("beside")) for start in starts(swift)] == [("base", ["one", "two"])]
+    assert ratings(run)["one"] > ratings(run)["two"] > ratings(run)["base"]
+    models.append(adapted(base, tmp_path / "three", 60))
+    assert arena(write(tmp_path, models, judge("judge", server.base_url)), run).exit_code == 0
+    assert [start["folder"] for start in starts(swift)] == ["base", "three"], "the others have answered before"
+
+
+def test_adapters_that_one_process_does_not_take_are_served_one_by_one(
+    tmp_path: Path, swift: Path, server: FaultServer
+) -> None:
+    server.answer = judged_sums
+    (swift / "swift" / "cli" / "dies-with-several").touch()
+    base = weights(tmp_path / "base", 20, swift)
+    models = [base, adapted(base, tmp_path / "one", 50)]
+    run = tmp_path / "run"
+    done = shell("arena", "run", write(tmp_path, models, judge("judge", server.base_url)), "--output", run)
+    assert done.exit_code == 0, done.stderr
+    assert "not together, so one by one" in done.stderr
+    assert [start["folder"] for start in starts(swift)] == ["base", "one"]

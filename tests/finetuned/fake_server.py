@@ -20,6 +20,8 @@ named = dict(one.split("=", 1) for one in args.adapters if "=" in one)
 folder = pathlib.Path(args.model if named else (args.adapters or [args.model])[0])
 if (here / "dies").exists():
     raise SystemExit("CUDA out of memory")
+if named and (here / "dies-with-several").exists():
+    raise SystemExit("an adapter at a time, please")
 with (here / "starts.txt").open("a") as starts:
     started = {"folder": folder.name, "load_args": args.load_args, "rest": rest}
     started |= {"beside": [pathlib.Path(path).name for path in named.values()]} if named else {}
