@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.app import several
 from bridge.cli.columns import columns
 from bridge.cli.ending import ended
 
@@ -19,14 +20,7 @@ if TYPE_CHECKING:
     from bridge.data_state import ChecksData, DataArchive, DataState
     from bridge.spec import TaskSpec
 
-group = typer.Typer(
-    help="Look after the files of datasets.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+group = several("Look after the files of datasets.")
 
 SHOWN = 3
 EXIT_MISSING = 2

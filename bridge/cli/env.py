@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.app import several
 from bridge.cli.columns import columns
 from bridge.cli.ending import ended, tell
 from bridge.errors import EnvError, Problem, SpecError, did_you_mean
@@ -17,14 +18,7 @@ if TYPE_CHECKING:
     from bridge.backend import Backend, EnvSpec
     from bridge.env_build import Environment
 
-group = typer.Typer(
-    help="Build, list, check and remove the environments of the backends and of what serves models.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+group = several("Build, list, check and remove the environments of the backends and of what serves models.")
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …; default: all.")]
 Named = Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="opencompass, swift, …")]

@@ -90,15 +90,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def call(verb: str, arguments: Sequence[str]) -> int:
-    import typer
-
+    from bridge.cli.app import single
     from bridge.cli.values import spread_values
 
     module = import_module(VERBS[verb].module)
-    app = getattr(module, "group", None)
-    if app is None:
-        app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
-        app.command(context_settings={"help_option_names": ["-h", "--help"]})(module.command)
+    app = module.group if hasattr(module, "group") else single(module.command)
     app(args=spread_values(arguments), prog_name=f"bridge {verb}")
     return 0
 

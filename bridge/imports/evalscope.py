@@ -282,16 +282,15 @@ def _measured(answer: JsonObject | None) -> JsonObject:
 
 
 def _old(review: JsonObject, records: _Records, subset: str) -> SampleRecord:
-    choice, verdict, raw = _first(review.get("choices")), _old_review(review), review.get("raw_input")
+    choice, verdict = _first(review.get("choices")), _old_review(review)
     prompt = (review.get("origin_prompt") or {}).get("data")
     text = prompt[0] if isinstance(prompt, list) and len(prompt) == 1 else prompt
     usage, scores = review.get("usage") or {}, _scores(review)
-    own = raw.get("id") if isinstance(raw, dict) else None
     return SampleRecord(
         model=records.model,
         dataset=records.dataset,
         subset=subset,
-        sample_id=str(own if own is not None else _index(review)),
+        sample_id=_sample_id(review),
         input=text if isinstance(text, str) else str(text or ""),
         prompt_sha256=prompt_hash(text) if text else None,
         target=verdict.get("gold"),
@@ -309,18 +308,23 @@ def _unreviewed(answer: JsonObject, records: _Records, subset: str) -> SampleRec
     """An answer that was never scored."""
     output = answer.get("model_output") or {}
     message = _first(output.get("choices") or answer.get("choices")).get("message") or {}
-    raw = answer.get("raw_input")
-    own = raw.get("id") if isinstance(raw, dict) else None
     return SampleRecord(
         model=records.model,
         dataset=records.dataset,
         subset=subset,
-        sample_id=str(own if own is not None else _index(answer)),
+        sample_id=_sample_id(answer),
         input="",
         response=_text(message.get("content")),
         error=f"not scored: {output.get('error') or 'there is no review of it'}",
         metadata={"index": _index(answer)},
     )
+
+
+def _sample_id(entry: JsonObject) -> str:
+    """The row's own id, or its place."""
+    row = entry.get("raw_input")
+    own = row.get("id") if isinstance(row, dict) else None
+    return str(own if own is not None else _index(entry))
 
 
 def _first(items: object) -> JsonObject:

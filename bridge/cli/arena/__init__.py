@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib import import_module
 
-import typer
+from bridge.cli.app import several
 
 # Ratings resample on threads of their own; those that numpy's algebra would start beside them only get in the way.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -23,13 +23,6 @@ COMMANDS = {
 }
 """Command → module here, which holds it as ``command``."""
 
-group = typer.Typer(
-    help="Let models meet: judges and people compare their answers, and ratings are made of it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+group = several("Let models meet: judges and people compare their answers, and ratings are made of it.")
 for name, module in COMMANDS.items():
     group.command(name)(import_module(f"bridge.cli.arena.{module}").command)
