@@ -39,6 +39,11 @@ def full(place: Path, base: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def lora(place: Path, base: Path) -> Path:
+    return train(base, place / "lora", LORA)
+
+
+@pytest.fixture(scope="module")
 def sums(place: Path) -> Path:
     return make_sums(place / "sums", rows=100)
 
@@ -82,15 +87,19 @@ def test_full_weights_through_native_and_opencompass(tmp_path: Path, full: Path,
         assert_has_learnt(one)
 
 
-def test_lora(tmp_path: Path, base: Path, spec: Path) -> None:
-    out = train(base, tmp_path / "lora", LORA)
-    done = bridge("finetuned", out, "--spec", spec, "--metric", "exact_match", "--output", tmp_path / "run")
+def test_lora(tmp_path: Path, lora: Path, spec: Path) -> None:
+    done = bridge("finetuned", lora, "--spec", spec, "--metric", "exact_match", "--output", tmp_path / "run")
     assert done.exit_code == 0, done.stderr
     (one,) = comparisons(tmp_path / "run")
     assert one["test"] == "mcnemar-exact"
     assert_has_learnt(one)
-    logs = [log.read_text(encoding="utf-8") for log in (tmp_path / "run" / "serve").rglob("log.txt")]
-    assert sum(log.count("Uvicorn running on") for log in logs) == 1, "base and adapter are served by one process"
+    assert starts(tmp_path / "run") == 1, "base and adapter are served by one process"
+
+
+def starts(run: Path) -> int:
+    """Of servers."""
+    logs = [log.read_text(encoding="utf-8") for log in (run / "serve").rglob("log.txt")]
+    return sum(log.count("Uvicorn running on") for log in logs)
 
 
 def test_nothing_that_args_json_names_is_executed(tmp_path: Path, base: Path, full: Path, spec: Path) -> None:
@@ -204,3 +213,28 @@ def test_arena_of_base_and_tuned_in_all_modes(tmp_path: Path, base: Path, full: 
     assert found["single"]["score", "tuned"] > 8 > 2 > found["single"]["score", "base"]
     assert found["baseline"]["win_rate", "tuned"] > 0.85
     assert found["all"]["rating", "tuned"] > found["all"]["rating", "base"]
+
+
+def test_arena_of_a_base_and_its_adapter(tmp_path: Path, base: Path, lora: Path) -> None:
+    questions = [{"question_id": n, "turns": [f"What is {n // 10}+{n % 10}?"]} for n in range(0, 100, 4)]
+    (tmp_path / "sums.jsonl").write_text("\n".join(map(json.dumps, questions)), encoding="utf-8")
+    deploy = {"path": str(base), "model_type": "qwen2", "template": "qwen"}
+    adapters = [str(max(lora.glob("v*/checkpoint-*"), key=lambda folder: int(folder.name.partition("-")[2])))]
+    with serving(FaultServer(answer=judged_sums)) as judge:
+        spec = {
+            "models": [
+                {"name": "base", "deploy": deploy},
+                {"name": "tuned", "deploy": {**deploy, "adapters": adapters}},
+            ],
+            "questions": "sums.jsonl",
+            "generation": {"max_tokens": 8},
+            "judge": {"name": "fault-model", "endpoint": {"base_url": judge.server.base_url}},
+            "arena": {"mode": "single"},
+        }
+        (tmp_path / "arena.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+        done = bridge("arena", "run", tmp_path / "arena.yaml", "--output", tmp_path / "run", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text(encoding="utf-8"))
+    found = {row["model"]: row["value"] for row in report["results"] if row["metric"] == "score"}
+    assert found["tuned"] > 8 > 2 > found["base"]
+    assert starts(tmp_path / "run") == 1, "by one process"
