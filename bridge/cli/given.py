@@ -37,6 +37,13 @@ Unsafe = Annotated[
 ]
 
 
+def what_else(rest: Rest) -> list[Problem]:
+    """More problems of a spec that has some; only then is imported what finds them."""
+    from bridge.runs import problems_beside
+
+    return problems_beside(rest)
+
+
 @dataclass(frozen=True)
 class Given:
     spec: Path | None
@@ -51,11 +58,6 @@ class Given:
     def read(self) -> SpecSource:
         """The spec and where its fields stand. Raises SpecError."""
         from bridge.spec_file import read_spec, spec_from_flags
-
-        def what_else(rest: Rest) -> list[Problem]:
-            from bridge.runs import problems_beside
-
-            return problems_beside(rest)
 
         overrides = self.overrides or []
         if self.spec is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bridge.cli.ending import ended
-from bridge.cli.given import Overrides
+from bridge.cli.given import Overrides, what_else
 
 if TYPE_CHECKING:
     from bridge.backend import Preview, ShowsPrompts, Task
@@ -45,7 +45,7 @@ def _task(name: str, spec: Path | None, path: str | None, overrides: list[str]) 
             [Problem("--path", "", "is for a preview without a spec", "with one: --set datasets[0].path=…")]
         )
     if spec is not None:
-        whole = read_spec(spec, overrides).spec
+        whole = read_spec(spec, overrides, what_else=what_else).spec
     else:
         model = {"name": "model", "endpoint": {"base_url": "http://127.0.0.1:8000/v1"}}
         one = {"name": name, "backend": "native", **({"path": path} if path else {})}

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import bridge
 
 from bridge.errors import SpecError
-from bridge.runs import problems_beside
+from bridge.runs import prepare, problems_beside
 from bridge.spec_file import read_spec, spec_from_flags
+from bridge.spec_file.document import Key, Value
 
 MODEL = 'model: {name: m, endpoint: {base_url: "http://127.0.0.1:1/v1"}}\n'
 UNKNOWN = "datasets: [{name: gsm9k, backend: native}]\n"
@@ -115,6 +120,95 @@ def test_a_setting_that_a_backend_refuses_stands_beside_a_broken_one(tmp_path: P
     likelihood = f"datasets: [{{name: mmlu, path: {mmlu}, scoring: loglikelihood, repeats: 2}}]\n"
     text = f"{MODEL}generation: {{temperature: hot}}\nconfine: 1\n{likelihood}"
     assert told(tmp_path, text) == ["generation.temperature", "confine", "datasets[0].repeats"]
+
+
+def whole_specs(folder: Path, mmlu: Path) -> list[Value]:
+    """Specs that pydantic takes and that backends refuse in several places."""
+    here: Value = {"base_url": "http://127.0.0.1:1/v1"}
+    one: Value = {
+        "model": {"name": "m", "endpoint": here},
+        "datasets": [
+            {"name": "gsm9k", "limit": 5},
+            {"name": "mmlu", "path": str(mmlu), "subsets": ["nope"], "num_fewshot": 1},
+            {"name": "mmlu", "path": str(mmlu), "alias": "judged", "judging": {"method": "rating", "scale": [1, 5]}},
+        ],
+        "judge": {"name": "j", "endpoint": here, "generation": {"temperature": 0.5}},
+        "generation": {"temperature": 0.2, "seed": 3},
+        "options": {"natve": {}},
+    }
+    several: Value = {
+        "models": [
+            {"name": "m", "deploy": {"path": str(folder / "nowhere"), "args": {"infer_backend": "transformers"}}},
+            {"name": "n", "endpoint": here},
+        ],
+        "backend": "opencompass",
+        "datasets": [
+            {"name": "gsm8k", "backend": "native", "path": str(mmlu)},
+            {"name": "mmlu_gen_4d595a", "split": "x"},
+            {"name": "hellaswagg"},
+        ],
+        "generation": {"temperature": 0.7, "seed": 1},
+        "data": str(folder),
+    }
+    local: Value = {
+        "model": {"name": "m", "local": {"path": str(folder), "device": "cpu"}},
+        "datasets": [
+            {"name": "mmlu", "path": str(mmlu), "scoring": "loglikelihood", "repeats": 2},
+            {"name": "toolbench_pass_rate", "path": str(folder)},
+            {"name": "own", "definition": str(folder / "own.yaml")},
+        ],
+        "judges": [{"name": "a", "endpoint": here}, {"name": "b", "endpoint": here}],
+    }
+    return [one, several, local]
+
+
+def places(value: Value, key: Key = ()) -> Iterator[Key]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in entries:
+        yield (*key, name)
+        yield from places(inner, (*key, name))
+
+
+def broken(spec: Value, key: Key) -> Iterator[Value]:
+    """The spec with one field mistyped, or of a wrong kind."""
+    for wrong in (5, "text", {"x": 1}, None):
+        changed = copy.deepcopy(spec)
+        holder: Any = changed
+        for part in key[:-1]:
+            holder = holder[part]
+        if wrong is not None:
+            holder[key[-1]] = wrong
+        elif isinstance(holder, dict):
+            holder[str(key[-1])[:-1]] = holder.pop(key[-1])
+        yield changed
+
+
+def problems_of(read: Callable[[Path], object], folder: Path, spec: Value) -> set[tuple[str, str]]:
+    path = folder / "spec.json"
+    path.write_text(json.dumps(spec), encoding="utf-8")
+    try:
+        read(path)
+    except SpecError as error:
+        return {(problem.field, problem.message) for problem in error.problems}
+    return set()
+
+
+def everything(path: Path) -> None:
+    prepare(read_spec(path, what_else=problems_beside).spec)
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_what_is_told_besides_is_told_of_the_whole_spec_too(tmp_path: Path, mmlu: Path, at: int) -> None:
+    spec = whole_specs(tmp_path, mmlu)[at]
+    whole = problems_of(everything, tmp_path, spec)
+    besides = 0
+    for key in places(spec):
+        for changed in broken(spec, key):
+            if alone := problems_of(read_spec, tmp_path, changed):  # else it is a right spec, though another one
+                told = problems_of(everything, tmp_path, changed)
+                assert alone <= told and told - alone <= whole, (key, changed)
+                besides += len(told - alone)
+    assert len(whole) > 2 and besides > 50
 
 
 def test_an_option_that_could_not_be_followed_ends_the_search(tmp_path: Path) -> None:
