@@ -56,7 +56,7 @@ def browser(arena: ArenaReport, root: Path, *, max_items: int = MAX_ITEMS, max_b
     size, left = 0, len(found.keys) - len(battles)
     answers = _Answers(root)
     for key, rows in battles.items():
-        item = _item(key, list(rows.values()), decisions.get(key))
+        item = _item(key, _about_now(list(rows.values())), decisions.get(key))
         data["items"].append(item)
         added = _remember(data, key, questions.get(key[0]), answers)
         size += added + len(orjson.dumps(item))
@@ -129,6 +129,23 @@ def _key(row: Row) -> Key:
         str(row.get("model_a")),
         row.get("model_b"),
     )
+
+
+def _about_now(battles: Sequence[Row]) -> list[Row]:
+    """Without votes of people on other answers than the judges saw: those have changed since."""
+    judged = {_answers_of(row) for row in battles if row.get("judge_kind") != "human"} - {_NOT_TOLD}
+    return [
+        row
+        for row in battles
+        if row.get("judge_kind") != "human" or not judged or _answers_of(row) in {*judged, _NOT_TOLD}
+    ]
+
+
+_NOT_TOLD = (None, None)
+
+
+def _answers_of(row: Row) -> tuple[str | None, str | None]:
+    return row.get("answer_a_sha256"), row.get("answer_b_sha256")
 
 
 def _item(key: Key, battles: Sequence[Row], decision: Row | None) -> Row:

@@ -39,6 +39,21 @@ def test_all_rows_of_a_comparison_are_together_and_its_decision_is_there(tmp_pat
     assert (second["w"], second["k"], [vote["v"] for vote in second["v"]]) == ("tie", False, ["a", "b"])
 
 
+def test_votes_on_answers_that_have_changed_do_not_stand_beside_the_new_ones(tmp_path: Path) -> None:
+    now = {"answer_a_sha256": "new", "answer_b_sha256": "other"}
+    people = {"judge": "people", "judge_kind": "human"}
+    rows = [
+        *both("q", "m1", "m2", "a", "a", **now),
+        battle("q", "m1", "m2", "b", **people, annotator="ann", answer_a_sha256="old", answer_b_sha256="other"),
+        battle("q", "m1", "m2", "a", **people, annotator="ben", **now),
+        battle("q", "m1", "m2", "tie", **people, annotator="cleo"),
+    ]
+    (tmp_path / "battles.jsonl").write_bytes(b"".join(map(line, rows)))
+    (tmp_path / FILE).write_bytes(dumped(run_of(order="both", judges=("j",))))
+    (item,) = of(tmp_path).data["items"]
+    assert [vote.get("n") for vote in item["v"]] == [None, None, "ben", "cleo"]
+
+
 def test_of_many_some_are_kept_evenly_and_the_rest_is_told(tmp_path: Path) -> None:
     whole, part = of(made(tmp_path)), of(tmp_path, max_items=4)
     assert part.data["items"] == whole.data["items"][4::5]
