@@ -58,7 +58,17 @@ def read_stream(
     reads = reads or range(len(pieces))
     for number, (piece, at) in enumerate(zip(pieces, times, strict=True)):
         before = len(answer.times)
-        rest = _take(answer, rest + piece if rest else piece, at, keep_text=keep_text)
+        if (
+            not rest
+            and piece[:6] == b"data: "
+            and piece[-2:] == b"\n\n"
+            and piece.count(b"\n") == 2
+            and b"\r" not in piece
+        ):
+            # As nearly every piece is: one event of one line.
+            _read_payload(answer, piece[6:-2], at, keep_text=keep_text)
+        else:
+            rest = _take(answer, rest + piece if rest else piece, at, keep_text=keep_text)
         if came := len(answer.times) - before:
             if beside := came - (reads[number] != before_read):
                 answer.shared.append((number, beside))
@@ -76,19 +86,22 @@ def _take(answer: Answer, data: bytes, at: float, *, keep_text: bool) -> bytes:
     *events, rest = _events(data)
     for one in events:
         payload = _payload(one)
-        if payload is None:
-            continue
-        if payload == b"[DONE]":
-            answer.done = True
-            continue
-        try:
-            value = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            answer.error = answer.error or f"an event that is no JSON: {payload[:80].decode(errors='replace')}"
-            continue
-        if isinstance(value, dict):
-            _read_event(answer, value, at, keep_text=keep_text)
+        if payload is not None:
+            _read_payload(answer, payload, at, keep_text=keep_text)
     return rest
+
+
+def _read_payload(answer: Answer, payload: bytes, at: float, *, keep_text: bool) -> None:
+    if payload == b"[DONE]":
+        answer.done = True
+        return
+    try:
+        value = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        answer.error = answer.error or f"an event that is no JSON: {payload[:80].decode(errors='replace')}"
+        return
+    if isinstance(value, dict):
+        _read_event(answer, value, at, keep_text=keep_text)
 
 
 def _events(data: bytes) -> list[bytes]:
@@ -127,10 +140,12 @@ def _read_choice(answer: Answer, choice: dict[str, Any], at: float, *, keep_text
     if not isinstance(delta, dict):
         delta = {"content": choice.get("text")}
     output = delta.get("content") or delta.get("tool_calls") or delta.get("function_call")
-    if output or any(delta.get(name) for name in REASONING):
+    if output:
         answer.times.append(at)
-    if output and answer.first_output is None:
-        answer.first_output = at
+        if answer.first_output is None:
+            answer.first_output = at
+    elif any(delta.get(name) for name in REASONING):
+        answer.times.append(at)
     if keep_text:
         answer.text += [delta["content"]] if isinstance(delta.get("content"), str) else []
         answer.reasoning += [delta[name] for name in REASONING if isinstance(delta.get(name), str)]
