@@ -1,5 +1,7 @@
 """A million battles: read, decided, rated and resampled; beside evalica and resampling of rows. And honest intervals.
 
+    pytest -m bench tests/bench/test_arena_bench.py -s
+
 Figures are printed; only what is wrong fails.
 """
 

@@ -1,5 +1,7 @@
 """10,000 calls of a judge that takes 50 ms, 64 in flight: how near the rate comes to the ideal 1,280 calls a second.
 
+    pytest -m bench tests/bench/test_arena_judging_bench.py -s
+
 Prints the rate from the first to the last call, beside a bare aiohttp loop with the same bodies, and the time of the
 whole command. Asserts that each call was made once and has its row, and no timing.
 """

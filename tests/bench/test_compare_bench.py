@@ -1,4 +1,7 @@
-"""``bridge compare`` over 2 × 200,000 samples."""
+"""``bridge compare`` over 2 × 200,000 samples.
+
+pytest -m bench tests/bench/test_compare_bench.py -s
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Base and tuned on 1,000 rows with the tiny model, beside ms-swift as it is by default (one request at a time)."""
+"""Base and tuned on 1,000 rows with the tiny model, beside ms-swift as it is by default (one request at a time).
+
+pytest -m bench tests/bench/test_finetuned_bench.py -s
+"""
 
 from __future__ import annotations
 

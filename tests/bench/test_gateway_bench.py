@@ -1,5 +1,7 @@
 """The gateway beside the server it stands in front of: the same client, straight and through it.
 
+    pytest -m bench tests/bench/test_gateway_bench.py -s
+
 Client alone: bridge's own client beside a bare aiohttp loop. Prints figures, asserts only that every answer came.
 """
 

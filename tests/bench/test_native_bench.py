@@ -1,5 +1,7 @@
 """The native engine beside a bare aiohttp loop: the same requests, each in a process of its own, one after the other.
 
+    pytest -m bench tests/bench/test_native_bench.py -s
+
 Prints requests/s (from the server's first to its last request), CPU per row, memory, and the time to the first request.
 Asserts that every row was asked and scored, and no timing.
 """

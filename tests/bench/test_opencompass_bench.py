@@ -1,5 +1,7 @@
 """Ten small datasets through bridge's launcher beside the ``opencompass`` command on the same configuration.
 
+    pytest -m bench tests/bench/test_opencompass_bench.py -s
+
 The command gets what is fastest for it: one task that infers and one that scores, both concurrent, bytecode compiled.
 Prints wall and CPU time of each, and how often the framework was imported. Asserts that the predictions are the same,
 and no timing.

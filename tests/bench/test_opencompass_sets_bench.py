@@ -1,5 +1,7 @@
 """mmlu (57 subjects of 20 rows), bbh (18 tasks of 20) and gsm8k (600 rows): bridge beside the ``opencompass`` command.
 
+    pytest -m bench tests/bench/test_opencompass_sets_bench.py -s
+
 The command runs twice: with everything in one task, which is the fastest that it has, and with the partition that it
 takes by itself. That one imports the framework for every part, so it is measured on ``BRIDGE_BENCH_PARTS`` parts
 (default 3) and told per part; bridge's own figure is for all of them. Asserts that the predictions are the same, and no

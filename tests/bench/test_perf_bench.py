@@ -1,4 +1,7 @@
-"""The bars of ``bridge perf`` and other clients beside it. Prints figures; asserts only that there are any."""
+"""The bars of ``bridge perf`` and other clients beside it. Prints figures; asserts only that there are any.
+
+pytest -m bench tests/bench/test_perf_bench.py -s
+"""
 
 from __future__ import annotations
 

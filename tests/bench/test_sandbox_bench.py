@@ -1,4 +1,7 @@
-"""HumanEval's programs, ten times each: a warm server for each core, beside a sandbox made for each program."""
+"""HumanEval's programs, ten times each: a warm server for each core, beside a sandbox made for each program.
+
+pytest -m bench tests/bench/test_sandbox_bench.py -s
+"""
 
 from __future__ import annotations
 

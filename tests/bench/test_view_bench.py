@@ -1,4 +1,7 @@
-"""``bridge view`` over 2 × 200,000 samples: first page, every page, memory, index; beside reading the JSONL whole."""
+"""``bridge view`` over 2 × 200,000 samples: first page, every page, memory, index; beside reading the JSONL whole.
+
+pytest -m bench tests/bench/test_view_bench.py -s
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """VLMEvalKit through bridge beside VLMEvalKit by hand: one dataset's requests, and nine datasets end to end.
 
+    pytest -m bench tests/bench/test_vlmevalkit_bench.py -s
+
 By hand is ``python -m vlmeval`` with its own defaults, in the same lean environment and with the same stand-ins (it
 cannot be imported without). Neither goes through the gateway, whose cost has a benchmark of its own.
 """
