@@ -357,8 +357,6 @@ def _subjective(found: Sequence[Json]) -> Iterator[str]:
         yield "leaves its judgements to a summarizer over several models, without a score of its own"
     if any("bradleyterry" in name for name in processes):
         yield "makes battles of its judgements, for a rating over several models, and no score"
-    if any(len(config.get("base_models") or ()) > 1 for config in found):
-        yield "compares with several models, each on its own, and has no score over all"
     if unread := sorted({name for name in processes if name and name not in READERS}):
         yield f"gives a score for each kind of question, and none over all ({unread[0]})"
 

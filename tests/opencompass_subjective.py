@@ -48,6 +48,7 @@ COMPARED = (
     "subjective.arena_hard.arena_hard_compare_new",
     "subjective.compass_arena_subjective_bench.singleturn.pairwise_judge",
     "subjective.compass_arena_subjective_bench.multiturn.pairwise_judge",
+    "subjective.wildbench.wildbench_pair_judge_new",
 )
 """With the answers of another model, which come with the data."""
 RAW_PROMPTS = (
@@ -59,6 +60,7 @@ RAW_PROMPTS = (
     "subjective.fofo.fofo_bilingual_judge_rawprompt",
     "subjective.followbench.followbench_llmeval_rawprompt",
     "subjective.multiround.mtbench101_judge_new_rawprompt",
+    "subjective.wildbench.wildbench_pair_judge_rawprompt",
 )
 """The same benchmarks, with their prompts as lists of messages."""
 
@@ -85,6 +87,7 @@ def write_all(root: Path, count: int) -> None:
     _dialogues(data / "subjective", count)
     _writingbench(data / "subjective" / "writingbench", count)
     _with_baselines(data / "subjective", count)
+    _wildbench(data / "subjective" / "WildBench", count)
 
 
 def answer(prompt: str) -> str:
@@ -127,7 +130,9 @@ def _followed(prompt: str, chance: int) -> str:
 
 
 _SIDES = ("A>>B", "A>B", "A=B", "B>A", "B>>A")
+_CHOICES = ("A++", "A+", "A=B", "B+", "B++")
 _WORDS = {
+    "<|begin_of_history|>": lambda prompt, chance: f'{{"choice": "{_CHOICES[chance % 5]}"}}',
     "综合得分": lambda prompt, chance: f"不错。{{'事实正确性': {chance % 10}, '综合得分': {1 + chance % 10}}}",
     "[[A>>B]]：": lambda prompt, chance: f"因此，我的最终选择是[[{_SIDES[chance % 5]}]]",
     "分]]": lambda prompt, chance: f"综合来看，尚可。因此，我的最终打分是[[{chance % 6}分]]",
@@ -339,6 +344,26 @@ def _with_baselines(folder: Path, count: int) -> None:
     rows.write_json(folder / "arena_hard" / "arenahard.json", _given(count))
 
 
-def _given(count: int) -> dict[str, Any]:
+def _wildbench(folder: Path, count: int) -> None:
+    conversations = [
+        {
+            "session_id": str(n),
+            "turn": [
+                {"role": "user", "content": f"Do you see the {rows.word(n)}?"},
+                {"role": "assistant", "content": "Yes."},
+                {"role": "user", "content": f"Then draw it ({n})."},
+            ],
+            "checklist": ["It is drawn."],
+            "primary_tag": ("Reasoning", "Math")[n % 2],
+            "secondary_tag": ["Editing"],
+        }
+        for n in range(count)
+    ]
+    toys.write_jsonl(folder / "wildbench.jsonl", conversations)
+    for name in ("gpt4", "llama2-70b", "claude"):
+        rows.write_json(folder / name / "wildbench.json", _given(count, name))
+
+
+def _given(count: int, who: str = "other model") -> dict[str, Any]:
     """Predictions as OpenCompass leaves them."""
-    return {str(n): {"origin_prompt": "", "prediction": f"The other model's answer {n}."} for n in range(count)}
+    return {str(n): {"origin_prompt": "", "prediction": f"The {who}'s answer {n}."} for n in range(count)}

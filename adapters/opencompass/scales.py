@@ -49,6 +49,7 @@ SCALES: Mapping[str, Scale] = {
     "mtbench_postprocess": Scale("total", "rating", 10),
     "mtbench101_postprocess": Scale("avg", "rating", 10),
     "simpleqa_postprocess": Scale("accuracy", "fraction", _PERCENT),
+    "wildbench_postprocess": Scale("average", "points", 100, -100),
     "writingbench_postprocess": Scale("overall", "rating", 10),
 }
 """Post-processor → its scale. Their readers of single judgements are in ``ocbridge.judgements``."""

@@ -211,7 +211,7 @@ def _no_number(unit: Unit, name: str, n_failed: int, total: int) -> str:
 
 def _bounds(name: str, number: float, scale: Scale | None) -> dict[str, Any]:
     """Percentages become fractions; of other numbers OpenCompass does not say what they mean."""
-    if scale is not None:
+    if scale is not None and not name.endswith("_count"):
         return {"unit": scale.unit, "min_value": scale.low, "max_value": scale.high}
     if any(part in name.lower() for part in _PERCENT) and 0 <= number <= 100:
         return {"unit": "fraction", "min_value": 0.0, "max_value": 1.0}

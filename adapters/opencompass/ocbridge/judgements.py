@@ -172,6 +172,15 @@ def _margin(reader: Callable[..., Any], entry: Json) -> float:
     return score if entry["gold"]["answer2"] == entry["gold"]["base_models"][0] else -score
 
 
+_CHOICES = {"A++": 100.0, "A+": 50.0, "A=B": 0.0, "B+": -50.0, "B++": -100.0}
+
+
+def _choice(reader: Callable[..., Any], entry: Json) -> float:
+    """By how much the model is better than the one that it is compared with."""
+    score = _CHOICES[reader(entry)]
+    return -score if entry["gold"]["answer1"] in entry["gold"]["base_models"] else score
+
+
 READERS: Mapping[str, Reader] = {
     "alignbench_postprocess": Reader("post_process_alignbench", _score, kind="capability"),
     "alpacaeval_postprocess": Reader("post_process_alpacav2", _win),
@@ -187,6 +196,7 @@ READERS: Mapping[str, Reader] = {
     "mtbench_postprocess": Reader("post_process_mtbench", _score),
     "mtbench101_postprocess": Reader("post_process_mtbench101", _score),
     "simpleqa_postprocess": Reader("_single_simpleqa_postprocess", _letter),
+    "wildbench_postprocess": Reader("post_process_wildbench_pair", _choice),
     "writingbench_postprocess": Reader("post_process_writingbench", _score),
 }
 """Post-processors whose judgements can be read one by one; their scales are in the adapter's ``scales``."""

@@ -25,10 +25,12 @@ def is_subjective(config: Json) -> bool:
     return str(kind).rpartition(".")[2] == "LMEvaluator"
 
 
-def judged_by(config: Json, model: Json) -> str:
-    """Where that task leaves its results: the folder's name."""
-    judge = config["eval_cfg"]["evaluator"]["judge_cfg"]
-    return "_".join([*(base["abbr"] for base in bases(config)), model["abbr"], f"judged-by--{judge['abbr']}"])
+def judged_by(config: Json, model: Json) -> dict[str | None, str]:
+    """Where that task leaves its results: a folder for each model that it is compared with, or only one."""
+    judge = f"judged-by--{config['eval_cfg']['evaluator']['judge_cfg']['abbr']}"
+    names = [base["abbr"] for base in bases(config)]
+    folders = {name: f"{name}_{model['abbr']}_{judge}" for name in names} or {None: f"{model['abbr']}_{judge}"}
+    return folders if len(folders) > 1 else {None: next(iter(folders.values()))}
 
 
 def bases(config: Json) -> list[Json]:

@@ -34,7 +34,7 @@ class Ledger:
 
     def write(self) -> None:
         _replace(Path("progress.json"), self._progress())
-        units = [described(unit) for unit in self.work.units]
+        units = [told for unit in self.work.units for told in described(unit)]
         _replace(Path("ledger.json"), {"opencompass": self.version, "units": units, "problems": self.work.problems})
 
     def _progress(self) -> Json:

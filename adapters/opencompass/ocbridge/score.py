@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.config import ConfigDict
@@ -20,25 +20,28 @@ def score(models: Sequence[Json], units: Sequence[Unit], indices: Sequence[int],
         tell({"unit": index, "began": "score"})
         unit = units[index]
         try:
-            _task(models[unit.model], unit, work_dir).run()
+            for task in _tasks(models[unit.model], unit, work_dir):
+                task.run()
             error = ""
         except Exception as raised:  # noqa: BLE001 - whatever an evaluator raises fails that unit alone
             error = one_line(raised)
         tell({"unit": index, "ended": "score", "error": error})
 
 
-def _task(model: Json, unit: Unit, work_dir: str) -> Any:
+def _tasks(model: Json, unit: Unit, work_dir: str) -> Iterator[Any]:
     if is_subjective(unit.config):
-        return _subjective(model, unit.config, work_dir)
+        yield from _subjective(model, unit.config, work_dir)
+        return
     details = {"runner": {"task": {"dump_details": True}}}
-    return OpenICLEvalTask(ConfigDict(models=[model], datasets=[[unit.config]], work_dir=work_dir, eval=details))
+    yield OpenICLEvalTask(ConfigDict(models=[model], datasets=[[unit.config]], work_dir=work_dir, eval=details))
 
 
-def _subjective(model: Json, config: Json, work_dir: str) -> Any:
-    """As ``SubjectiveNaivePartitioner`` makes it: of the model alone, or of the pair of it and its base model."""
+def _subjective(model: Json, config: Json, work_dir: str) -> Iterator[Any]:
+    """As ``SubjectiveNaivePartitioner`` makes them: of the model alone, or of each pair of it and a base model."""
     from opencompass.tasks.subjective_eval import SubjectiveEvalTask
 
-    models: list[Any] = [(base, model) for base in bases(config)] or [model]
     judge = config["eval_cfg"]["evaluator"]["judge_cfg"]
-    task = {"models": models, "datasets": [[config]], "work_dir": work_dir, "judge_model": judge}
-    return SubjectiveEvalTask(ConfigDict(task, infer_order=config.get("infer_order")))
+    every: list[Any] = [(base, model) for base in bases(config)] or [model]
+    for models in every:
+        task = {"models": [models], "datasets": [[config]], "work_dir": work_dir, "judge_model": judge}
+        yield SubjectiveEvalTask(ConfigDict(task, infer_order=config.get("infer_order")))

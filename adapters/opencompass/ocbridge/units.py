@@ -143,9 +143,12 @@ def _whole(config: Json) -> Json:
     return {**whole, "n": config["n"]} if "n" in config else whole
 
 
-def described(unit: Unit) -> Json:
-    """The unit in the ledger: what became of it, and what of its configuration decides the score."""
-    return {
+def described(unit: Unit) -> list[Json]:
+    """The unit in the ledger: what became of it, and what of its configuration decides the score.
+
+    Several, each a subset, where it is compared with several models.
+    """
+    told = {
         "dataset": unit.dataset,
         "abbr": unit.abbr,
         "subset": unit.subset,
@@ -155,6 +158,8 @@ def described(unit: Unit) -> Json:
         "source_rows": unit.source_rows,
         **unit.settings,
     }
+    results = told.pop("results")
+    return [{**told, "subset": unit.subset if of is None else of, "results": folder} for of, folder in results.items()]
 
 
 def _settings(config: Json, model: Json) -> Json:
@@ -165,7 +170,7 @@ def _settings(config: Json, model: Json) -> Json:
     postprocessor = evaluator["dict_postprocessor"]["own"] if subjective else scoring.get("pred_postprocessor", {})
     return {
         "model": model["abbr"],
-        "results": judged_by(config, model) if subjective else model["abbr"],
+        "results": judged_by(config, model) if subjective else {None: model["abbr"]},
         "repeats": config.get("n", 1),
         "version": _version(config),
         "max_out_len": infer.get("inferencer", {}).get("max_out_len", model.get("max_out_len")),

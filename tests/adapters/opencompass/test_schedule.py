@@ -61,7 +61,7 @@ class Task:
             raise KeyError("gone")
 
 schedule.Inference = Inference
-score._task = lambda model, unit, work_dir: Task(int(unit.abbr), unit)
+score._tasks = lambda model, unit, work_dir: [Task(int(unit.abbr), unit)]
 units = [Unit("d", str(at), None, 0, {"how": how}, {}) for at, how in enumerate(told)]
 if told and told[-1] == "failed before":
     units[-1].fail("data", "it was broken")

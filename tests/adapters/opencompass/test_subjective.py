@@ -30,9 +30,10 @@ BY_HAND = (
     "subjective.arena_hard.arena_hard_compare_new",
     "subjective.fofo.fofo_bilingual_judge_new",
     "subjective.multiround.mtbench_single_judge_diff_temp_new",
+    "subjective.wildbench.wildbench_pair_judge_new",
     "subjective.writingbench.writingbench_judge",
 )
-"""One of each kind: letters, ratings, wins in random order, battles in both, a dialogue, several criteria."""
+"""One of each kind: letters, ratings, wins in random order, battles in both, a dialogue, three models, criteria."""
 ROWS = 4
 JUDGE = {"name": "judge", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}}
 OWN = ("samples", "unjudged_kinds")
@@ -173,6 +174,20 @@ def test_scores_by_kind_of_question_count_their_own_samples(seen: Seen) -> None:
     rows = seen.ran.results["subjective-fofo-fofo_bilingual_judge_new"].rows
     (management,) = [row for row in rows if row.metric == "Management" and row.subset == "prompts"]
     assert (management.n, management.unit) == (2, "fraction")
+
+
+def test_each_model_that_it_is_compared_with_is_a_subset(seen: Seen) -> None:
+    result = seen.ran.results["subjective-wildbench-wildbench_pair_judge_new"]
+    overall, *each = [row for row in result.rows if row.metric == "average"]
+    assert {row.subset for row in each} == {"gpt4-turbo", "HaiKu", "llama-2-70b-chat-hf"}
+    assert (overall.subset, overall.n, {row.n for row in each}) == (None, 3 * ROWS, {ROWS})
+
+
+def test_counts_beside_a_rate_are_no_rates(seen: Seen) -> None:
+    rows = seen.ran.results["gpqa-gpqa_0shot_nocot_llmjudge_gen_772ea0"].rows
+    found = {row.metric: row for row in rows}
+    assert found["correct_count"].unit == "points" and found["accuracy"].unit == "fraction"
+    assert found["correct_count"].value == (found["accuracy"].value or 0) * ROWS
 
 
 def test_what_evaluates_the_judges_words_is_confined(seen: Seen) -> None:

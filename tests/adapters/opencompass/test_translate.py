@@ -111,7 +111,7 @@ def data(tmp_path: Path) -> Path:
         ({"name": "livecodebench"}, "name", "executes code that the model writes"),
         ({"name": "opencompass:mmlu_ppl_ac766d"}, "name", "scores likelihoods"),
         ({"name": "SimpleQA"}, "name", "scored by a judge model, and the spec has none"),
-        ({"name": "opencompass:wildbench_pair_judge_new"}, "name", "compares with several models, each on its own"),
+        ({"name": "opencompass:fofo_judge"}, "name", "leaves its judgements to a summarizer over several models"),
         ({"name": "commonsenseqa"}, "name", "worked examples with a model from a hub"),
         (
             {"name": "aime2024_llmjudge_gen"},
