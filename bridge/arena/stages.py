@@ -31,6 +31,8 @@ from bridge.report.text import plural
 from bridge.rundir import RunDir, write_atomic
 from bridge.spec_file import dump_spec
 
+AGAIN = "run the same command again: only these are asked"
+
 
 @dataclass
 class Stages:
@@ -185,7 +187,8 @@ class Stages:
                 self.errors.append(ReportError(kind=ErrorKind.WARNING, message=message, hint=hint, model=name))
             if failed:
                 message = f"{name}: {len(failed)} of {total} questions were not answered, the first: {_first(failed)}"
-                self._unanswered(message, name, len(failed))
+                hint = "its file of answers says so" if name in self.setup.on_file else AGAIN
+                self._unanswered(message, name, len(failed), hint)
 
     def _not_answered(self, rows: Iterable[Battle]) -> None:
         """Calls that failed, judge by judge; what that leaves undecided is told with the ratings."""
@@ -196,10 +199,9 @@ class Stages:
             failed = [row.error.message for row in own if row.error is not None and row.error.kind == "failed"]
             if failed:
                 what = f"judge {judge}: {len(failed)} of {len(own)} calls were not answered, the last: {failed[-1]}"
-                self._unanswered(what, judge, len(failed))
+                self._unanswered(what, judge, len(failed), AGAIN)
 
-    def _unanswered(self, what: str, model: str, count: int) -> None:
-        hint = "run the same command again: only these are asked"
+    def _unanswered(self, what: str, model: str, count: int, hint: str) -> None:
         self.errors.append(ReportError(kind=ErrorKind.UNANSWERED, message=what, hint=hint, count=count, model=model))
 
     def _out_of_money(self, matches: int) -> None:

@@ -131,8 +131,8 @@ def comparisons_of(decisions: Decisions) -> Comparisons:
 
 
 def _fresh(votes: Votes) -> Column:
-    """Which rows are about the answers that the latest row about the same model and question is about. Rows that do
-    not say which answers they are about are taken as they are.
+    """Which rows are about the answers that the latest row about the same model and question is about, of judges where
+    there is one, else of people. Rows that do not say which answers they are about are taken as they are.
     """
     if not len(votes):
         return np.zeros(0, np.bool_)
@@ -142,8 +142,10 @@ def _fresh(votes: Votes) -> Column:
     sides = np.stack([place * m + votes[side] for side in ("model_a", "model_b")], 1)
     answers = np.stack([votes["answer_a"], votes["answer_b"]], 1)
     told = answers != 0
+    people = (votes["kind"] == HUMAN)[:, None]
     # Of places that come several times, numpy keeps the last.
-    latest[sides[told]] = answers[told]
+    for rows in (told & people, told & ~people):
+        latest[sides[rows]] = answers[rows]
     return np.asarray(((latest[sides] == answers) | ~told).all(1))
 
 

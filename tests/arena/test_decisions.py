@@ -160,6 +160,18 @@ def test_verdicts_about_answers_that_changed_do_not_count() -> None:
     assert found.stale == 2 and why(found) == ["an order is missing"]
 
 
+def test_a_vote_never_makes_a_judges_verdict_stale() -> None:
+    """Judges are asked anew where an answer has changed; people's votes stay in their files."""
+    told = both("q", "m1", "m2", "a", "a", answer_a_sha256="new", answer_b_sha256="y")
+    people = {"judge": "people", "judge_kind": "human", "annotator": "ann", "answer_b_sha256": "y"}
+    vote = battle("q", "m1", "m2", "b", **people, answer_a_sha256="old")
+    for rows in ([*told, vote], [vote, *told]):
+        found = decided(rows)
+        assert (found.stale, winners(rows)) == (1, ["a"])
+    newer = battle("q", "m1", "m2", "b", **people, answer_a_sha256="new")
+    assert (decided([vote, newer]).stale, winners([vote, newer])) == (1, ["b"])
+
+
 def test_votes_that_do_not_say_about_which_answers_spoil_no_others() -> None:
     told = both("q", "m1", "m2", "a", "a", answer_a_sha256="x", answer_b_sha256="y")
     silent = battle("q", "m1", "m2", "a", judge="people", judge_kind="human", annotator="ann")
