@@ -139,7 +139,8 @@ def _lopsided(units: Sequence[Unit]) -> Iterator[str]:
     for unit in units:
         if unit.scale is None or not unit.scale.kind or not unit.of_judged:
             continue
-        counts = Counter(str(detail.target[unit.scale.kind]) for detail in unit.details)
+        golds = [detail.target for detail in unit.details if isinstance(detail.target, dict)]
+        counts = Counter(str(gold.get(unit.scale.kind)) for gold in golds)
         if len(counts) < unit.scale.kinds or (unit.scale.alike and len(set(counts.values())) > 1):
             expected = f"{unit.scale.kinds} of them{', as many questions of each' if unit.scale.alike else ''}"
             there = ", ".join(f"{kind} ({count})" for kind, count in sorted(counts.items()))

@@ -214,7 +214,7 @@ def _judgements(result: Json, rows: int, told: Json) -> list[Detail] | None:
     """One for each prediction, of what ``ocbridge.judgements`` read; None where they do not fit."""
     samples, details = result["samples"], result.get("details", {})
     scale = SCALES.get(str(told.get("postprocessor")))
-    if len(samples) != rows or scale is None:
+    if len(samples) != rows or scale is None or any(key not in details for one in samples for key in one["judgements"]):
         return None
     found = []
     for sample in samples:

@@ -80,7 +80,8 @@ def seen(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[See
     subjective.write_all(root, ROWS)
     names = (*SOME_FAIL, ALIGNBENCH, ALIGNBENCH_1_1, FOLLOWBENCH, NONSENSE)
     judge_spec = {"name": "judge", "endpoint": {"base_url": "http://127.0.0.1:9/v1"}}
-    task = make_task([subjective.asked(name) for name in names], data=str(root), judge=judge_spec)
+    datasets = [{**subjective.asked(name), **({"limit": 6} if name == ALIGNBENCH_1_1 else {})} for name in names]
+    task = make_task(datasets, data=str(root), judge=judge_spec)
     with (
         serving(FaultServer(answer=subjective.answer, model="tiny", rule=model_refuses)) as model,
         serving(FaultServer(answer=judgement, model="judge", rule=judge_refuses)) as judge,
@@ -131,9 +132,17 @@ def test_a_kind_of_question_that_is_judged_in_part_counts_with_that_part(seen: S
 def test_a_score_over_all_kinds_is_none_where_a_kind_was_not_judged(seen: Seen) -> None:
     row = seen.rows(ALIGNBENCH_1_1)[0]
     assert (row.metric, row.value, row.status) == ("总分", None, Status.FAILED)
-    assert "none of 逻辑推理 has been judged, and 总分 is over all kinds" in (row.reason or "")
+    assert "none of 数学计算, 逻辑推理 has been judged, and 总分 is over all kinds" in (row.reason or "")
     values = {row.metric: row.value for row in seen.rows(ALIGNBENCH_1_1)}
-    assert values["逻辑推理"] is None and values["中文推理总分"] is None and values["专业能力"] is not None
+    assert values["逻辑推理"] is None and values["中文推理总分"] is None and values["基本任务"] is not None
+
+
+def test_a_limit_that_leaves_kinds_of_questions_out_is_told(seen: Seen) -> None:
+    assert len(seen.records(ALIGNBENCH_1_1)) == 6
+    (warning,) = seen.errors(ALIGNBENCH_1_1, ErrorKind.WARNING)
+    assert "OpenCompass's 总分 is a mean over every capability it knows, 8 of them" in warning
+    assert "what is not there counts as 0" in warning and "专业能力" not in warning
+    assert not seen.errors(ALIGNBENCH, ErrorKind.WARNING)
 
 
 def test_opencompass_divides_by_those_that_it_could_read(seen: Seen) -> None:
