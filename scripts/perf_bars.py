@@ -40,6 +40,7 @@ def timed() -> dict[str, Measure]:
 
 def longer(quiet: int, long_s: float) -> dict[str, Measure]:
     return {
+        "cost": perf_bars.cost,
         "verdicts": lambda: perf_bars.verdicts(quiet),
         "search": perf_bars.search,
         "long": lambda: perf_bars.long(long_s),
@@ -95,7 +96,7 @@ def _said(said: perf_tools.Said) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", action="store_true", help="also other clients, each in an environment of its own")
-    parser.add_argument("--real-time", action="store_true", help="bars 1 to 7 past all other work on the machine")
+    parser.add_argument("--real-time", action="store_true", help="bars 1 to 5 and 7 past all other work")
     parser.add_argument("--quick", action="store_true", help="20 quiet runs, 30 s, tools at 1 and 256 streams")
     parser.add_argument("--only", default="", metavar="NAMES", help="accuracy,rates,arrivals,command,verdicts,…")
     parser.add_argument("--print", dest="show", action="store_true", help="write nothing")

@@ -85,14 +85,20 @@ def accuracy() -> Iterator[Bar]:
         f"{_list(gaps)} ms",
         max(map(abs, gaps)) <= 0.05,
     )
-    most = found[256]
-    cpu_us = 1e6 * most["cpu"] * most["wall_s"] / most["events"]
+
+
+def cost() -> Iterator[Bar]:
+    """A client that could not follow has read several events at a time, which is cheap: that is no measurement."""
+    found = [scene(256) for _ in range(3)]
+    costs = [1e6 * one["cpu"] * one["wall_s"] / one["events"] for one in found if one["verdict"] != "saturated"]
+    memory = max(one["rss_mb"] for one in found)
+    followed = f"{len(costs)} of 3 runs followed the server"
     yield Bar(
         "6",
-        "CPU for a token event, and memory, at 1,024 requests of 64 tokens",
+        "CPU for a token event, and memory, at 1,024 requests of 64 tokens on 256 streams (median of three)",
         "≤ 20 µs, ≤ 90 MB",
-        f"{cpu_us:.1f} µs, {most['rss_mb']:.0f} MB",
-        cpu_us <= 20 and most["rss_mb"] <= 90,
+        (f"{median(costs):.1f} µs, " if costs else "") + f"{memory:.0f} MB ({followed})",
+        median(costs) <= 20 and memory <= 90 if costs else None,
     )
 
 

@@ -14,7 +14,7 @@ from bench.perf_tools import IMPORTS, compared
 pytestmark = pytest.mark.bench
 
 
-@pytest.mark.parametrize("name", ["accuracy", "rates", "arrivals", "command", "search"])
+@pytest.mark.parametrize("name", ["accuracy", "cost", "rates", "arrivals", "command", "search"])
 def test_bars(name: str) -> None:
     bars = list(getattr(perf_bars, name)())
     for bar in bars:
