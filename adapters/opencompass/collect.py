@@ -13,7 +13,7 @@ from typing import Any
 from bridge.adapters.opencompass import layout
 from bridge.adapters.opencompass.asked import Asked, asked
 from bridge.adapters.opencompass.output import Unit, read_unit
-from bridge.adapters.opencompass.samples import Samples, no_verdict, request_failure, response_of, rows
+from bridge.adapters.opencompass.samples import Samples, request_failure, response_of, rows
 from bridge.adapters.opencompass.scores import alike, metrics_of
 from bridge.adapters.opencompass.scores import rows as score_rows
 from bridge.adapters.opencompass.suspect import suspects
@@ -21,6 +21,7 @@ from bridge.backend import BenchmarkResult, EnvSpec, Outcome, Task
 from bridge.report.schema import ErrorKind, ReportError, ResultRow, Status
 
 _AGAIN = "run the same command again: what was answered is not asked again"
+_ANOTHER_JUDGE = "its words are in the records; another judge, or more of judge.generation.max_tokens, may do"
 _BLIND = {f"GaokaoBenchEvaluator_{kind}" for kind in ("cloze", "correction", "subjective")}
 _KINDS = {"backend": ErrorKind.BACKEND, "output": ErrorKind.OUTPUT, "stopped": ErrorKind.UNANSWERED}
 
@@ -76,6 +77,11 @@ def _errors(outcome: Outcome, one: Asked, units: Sequence[Unit]) -> Iterator[Rep
     if unjudged:
         message = f"answers got no verdict of the judge; first: {unjudged[0]}"
         yield _error(outcome, one, ErrorKind.UNANSWERED, message, len(unjudged))
+    unread = [why for unit in units for why in _unread_verdicts(unit, outcome.failed_marker)]
+    if unread:
+        message = f"answers got a judgement without a verdict; first: {unread[0]}"
+        error = _error(outcome, one, ErrorKind.UNANSWERED, message, len(unread))
+        yield error.model_copy(update={"hint": _ANOTHER_JUDGE})
     marker = outcome.failed_marker
     warnings = [
         *suspects(units, marker),
@@ -104,8 +110,14 @@ def _failed_requests(unit: Unit, marker: str) -> Iterator[str]:
 def _failed_verdicts(unit: Unit, marker: str) -> Iterator[str]:
     """Of answers that there are."""
     for at, detail in enumerate(unit.details):
-        if not request_failure(response_of(unit, at) or "", marker) and (why := no_verdict(detail, marker)):
+        if not request_failure(response_of(unit, at) or "", marker) and (why := request_failure(detail.judged, marker)):
             yield why
+
+
+def _unread_verdicts(unit: Unit, marker: str) -> Iterator[str]:
+    for detail in unit.details:
+        if detail.unjudged and not request_failure(detail.judged, marker):
+            yield detail.unjudged
 
 
 def _left_out(one: Asked, units: Sequence[Unit]) -> Iterator[str]:

@@ -101,8 +101,9 @@ def test_what_was_not_judged_is_an_error_and_no_score(name: str, seen: Seen) -> 
     assert [record.scores for record in records if record.error] == [{}, {}, {}]
     assert records[2].metadata["judge"].startswith(WORDS) and records[2].response
     assert records[3].response is None and "judge" not in records[3].metadata
-    unanswered, unjudged = seen.errors(name)
+    unanswered, unjudged, unread = seen.errors(name)
     assert "samples were not answered" in unanswered and "got no verdict of the judge" in unjudged
+    assert "got a judgement without a verdict" in unread and WORDS in unread
 
 
 def test_the_score_is_over_those_that_were_judged(seen: Seen) -> None:
