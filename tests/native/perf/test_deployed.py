@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,3 +60,28 @@ def test_what_was_measured_until_then_is_kept(tmp_path: Path, monkeypatch: pytes
     found = {(row.subset, row.metric): row.value for row in report.results}
     assert found["closed=2", "error_share"] == 0.0
     assert (found["closed=2", "req_s"] or 0) > 0
+
+
+def test_a_server_that_is_still_starting_is_not_called_broken_when_the_user_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = False
+
+    @asynccontextmanager
+    async def serve(model: ModelSpec, **_: Any) -> AsyncIterator[Served]:
+        nonlocal ended
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended = True
+        yield Served(base_url="http://127.0.0.1:1/v1", model="m", identity="x", info=describe(model))
+
+    monkeypatch.setattr(perf_run, "serve", serve)
+    spec = PerfSpec.model_validate(
+        {"model": {"name": "m", "endpoint": {"base_url": "http://127.0.0.1:1/v1"}}, "perf": {"load": [{"closed": [1]}]}}
+    )
+    report = perf_run.run_perf(spec, output=tmp_path)
+    assert ended
+    assert report.exit_code == 130
+    assert {error.kind for error in report.errors} == {ErrorKind.INTERRUPTED}
