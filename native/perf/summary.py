@@ -186,7 +186,7 @@ def _settings(point: Point, columns: Columns, perf: PerfBlock, lengths_source: s
 
 
 def _network(noticed: Noticed) -> dict[str, Any]:
-    """What a packet takes to the server's machine and back, as TCP sees it; in every time to a first token."""
+    """What a packet takes at least to the server's machine and back; that is in every time to a first token."""
     rtt = _pooled(noticed, "rtt")
     return {"network_rtt_s": round(float(np.median(rtt)), 6)} if len(rtt) else {}
 

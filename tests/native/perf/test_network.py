@@ -16,7 +16,7 @@ from bridge.perf_spec import PerfBlock
 def info(*, rtt_us: int, resent: int, disordered: int, size: int = 228) -> bytes:
     """``struct tcp_info`` as Linux gives it."""
     data = bytearray(228)
-    for place, number in ((68, rtt_us), (100, resent), (224, disordered)):
+    for place, number in ((148, rtt_us), (100, resent), (224, disordered)):
         struct.pack_into("=I", data, place, number)
     return bytes(data[:size])
 
