@@ -28,20 +28,20 @@ MARKS = {True: "yes", False: "**no**", None: "–"}
 Measure = Callable[[], Iterator[perf_bars.Bar]]
 
 
-def timed() -> dict[str, Measure]:
-    """Where microseconds count."""
+def timed(quiet: int) -> dict[str, Measure]:
+    """Where microseconds count, or that nothing else runs."""
     return {
         "accuracy": perf_bars.accuracy,
         "rates": perf_bars.rates,
         "arrivals": perf_bars.arrivals,
         "command": perf_bars.command,
+        "verdicts": lambda: perf_bars.verdicts(quiet),
     }
 
 
-def longer(quiet: int, long_s: float) -> dict[str, Measure]:
+def longer(long_s: float) -> dict[str, Measure]:
     return {
         "cost": perf_bars.cost,
-        "verdicts": lambda: perf_bars.verdicts(quiet),
         "search": perf_bars.search,
         "long": lambda: perf_bars.long(long_s),
     }
@@ -96,7 +96,7 @@ def _said(said: perf_tools.Said) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tools", action="store_true", help="also other clients, each in an environment of its own")
-    parser.add_argument("--real-time", action="store_true", help="bars 1 to 5 and 7 past all other work")
+    parser.add_argument("--real-time", action="store_true", help="bars 1 to 5, 7 and 8 past all other work")
     parser.add_argument("--quick", action="store_true", help="20 quiet runs, 30 s, tools at 1 and 256 streams")
     parser.add_argument("--only", default="", metavar="NAMES", help="accuracy,rates,arrivals,command,verdicts,…")
     parser.add_argument("--print", dest="show", action="store_true", help="write nothing")
@@ -109,8 +109,8 @@ def main() -> None:
 
     first: AbstractContextManager[None] = perf_bars.in_real_time() if given.real_time else nullcontext()
     with first:
-        found = list(rows(chosen(timed())))
-    found += rows(chosen(longer(20, 30.0) if given.quick else longer(100, 600.0)))
+        found = list(rows(chosen(timed(20 if given.quick else 100))))
+    found += rows(chosen(longer(30.0 if given.quick else 600.0)))
     command = " ".join(["python", "scripts/perf_bars.py", *sys.argv[1:]])
     lines = [
         f"`{command}`:",
