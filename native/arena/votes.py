@@ -21,7 +21,8 @@ Column = NDArray[Any]
 NONE = -1
 """In a column of numbers: not known."""
 NO_VERDICT = -9
-BATCH_BYTES = 8 * 2**20
+BATCH_BYTES = 2**18
+"""So few that the rows stay in the processor's cache while they are taken apart, column by column."""
 TWO_PROCESSES_FROM = 32 * 2**20
 """Bytes of a file from which it pays to read it with a second process."""
 
