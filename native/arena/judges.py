@@ -84,9 +84,7 @@ def panel(decisions: Decisions) -> Panel | None:
     return Panel(most, krippendorff(counts), fleiss(counts[counts.sum(1) == most]))
 
 
-def _judged(
-    name: str, own: Votes, votes: Votes, comparison: Column, told: dict[int, int], people: dict[int, int]
-) -> Judged:
+def _judged(name: str, own: Votes, votes: Votes, comparison: Column, told: Column, people: Column) -> Judged:
     verdict, first = votes["verdict"].astype(np.int64), votes["first"].astype(np.int64)
     settled = np.abs(verdict) == 1
     lengths = votes["len_a"].astype(np.int64) - votes["len_b"]
@@ -134,34 +132,34 @@ def _both_orders(votes: Votes, comparison: Column) -> tuple[Column, Column]:
     return verdict[order][pairs], verdict[order][pairs + 1]
 
 
-def _told(heard: Heard, judge: int) -> dict[int, int]:
+def _told(heard: Heard, judge: int) -> Column:
     return _majorities(heard.voices, heard.voices.judge == judge)
 
 
-def _people(heard: Heard) -> dict[int, int]:
+def _people(heard: Heard) -> Column:
     judges = np.unique(heard.votes["judge"][heard.votes["kind"] == HUMAN])
     return _majorities(heard.voices, np.isin(heard.voices.judge, judges))
 
 
-def _majorities(voices: Voices, rows: Column) -> dict[int, int]:
-    """Comparison → what more than half of these voices say, else a tie."""
+def _majorities(voices: Voices, rows: Column) -> Column:
+    """Of each comparison what more than half of these voices say, else a tie; NO_VERDICT where none says anything."""
+    size = int(voices.comparison.max(initial=-1)) + 1
     rows = rows & (voices.verdict != NO_VERDICT)
     comparison, verdict = voices.comparison[rows], voices.verdict[rows]
-    size = int(comparison.max(initial=-1)) + 1
     n, a, b = (
         np.bincount(comparison[which], minlength=size) for which in (verdict == verdict, verdict == 1, verdict == -1)
     )
     said = np.where(2 * a > n, 1, np.where(2 * b > n, -1, 0))
-    return {int(number): int(said[number]) for number in np.flatnonzero(n)}
+    return np.where(n > 0, said, NO_VERDICT)
 
 
-def _agreement(told: dict[int, int], people: dict[int, int]) -> Agreement | None:
-    both = [number for number in told if number in people]
-    if not both:
+def _agreement(told: Column, people: Column) -> Agreement | None:
+    both = (told != NO_VERDICT) & (people != NO_VERDICT)
+    if not both.any():
         return None
-    one, other = (np.array([said[number] for number in both], np.int64) for said in (told, people))
+    one, other = told[both], people[both]
     no_ties = (one != 0) & (other != 0)
-    return Agreement(len(both), float((one == other).mean()), _share((one == other)[no_ties]), cohen(one, other))
+    return Agreement(len(one), float((one == other).mean()), _share((one == other)[no_ties]), cohen(one, other))
 
 
 def _share(values: Column) -> float | None:
