@@ -70,10 +70,10 @@ class Driver:
 
     async def prepare(self) -> None:
         """Opens the connections that are needed at once. Raises ServeError where the server cannot be reached."""
-        mine, at_first = self._extent.mine, max(8, int(self.point.value * READY_S)) if self.point.kind == "open" else 8
-        wanted = self._extent.users or min(at_first, mine(self.point.max_in_flight))
+        at_first = int(self.point.value * READY_S) if self.point.kind == "open" else 0
+        ready = min(max(8, self._extent.mine(at_first)), self._extent.mine(self.point.max_in_flight))
         with reaching():
-            await self._pool.prepare(wanted)
+            await self._pool.prepare(self._extent.users or ready)
 
     async def run(self, start: float) -> None:
         """To its end, from ``start`` (of ``perf_counter``) on. Raises what ``write`` raises."""
