@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
@@ -264,20 +265,26 @@ def reference_python() -> Path:
     assert spec.lock is not None
     key = hashlib.sha256(spec.lock.read_bytes() + TORCH.encode()).hexdigest()[:16]
     folder = envs.env_path(spec).parent / f"reference-opencompass-{key}"
-    done = folder / "is-whole"
-    if not done.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        uv = str(Path(sys.executable).with_name("uv"))
-        python = str(folder / "bin" / "python")
-        find_links = _find_links()
-        for argv in (
-            [uv, "venv", "-q", "--python", spec.python, str(folder)],
-            [uv, "pip", "sync", "-q", "--compile-bytecode", "--python", python, *find_links, str(spec.lock)],
-            [uv, "pip", "install", "-q", "--compile-bytecode", "--python", python, *find_links, TORCH],
-        ):
-            subprocess.run(argv, check=True)
-        done.touch()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests that run beside each other wait for the one that makes it
+        if not (folder / "is-whole").exists():
+            _make(folder, spec.lock, spec.python)
     return folder / "bin" / "python"
+
+
+def _make(folder: Path, lock: Path, version: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    uv = str(Path(sys.executable).with_name("uv"))
+    python = str(folder / "bin" / "python")
+    find_links = _find_links()
+    for argv in (
+        [uv, "venv", "-q", "--python", version, str(folder)],
+        [uv, "pip", "sync", "-q", "--compile-bytecode", "--python", python, *find_links, str(lock)],
+        [uv, "pip", "install", "-q", "--compile-bytecode", "--python", python, *find_links, TORCH],
+    ):
+        subprocess.run(argv, check=True)
+    (folder / "is-whole").touch()
 
 
 def _find_links() -> list[str]:
