@@ -106,17 +106,16 @@ def _of_flags(units: Sequence[Unit], name: str, template: ResultRow, marker: str
         metrics=[_info(name, _scale_of(units))],
         average="macro",
     )
-    numbers = {
-        unit.subset: unit.metrics[name] / unit.full for unit in units if name in unit.metrics and unit.repeats == 1
-    }
+    # Its numbers are divided last, as by hand: a mean of fractions may differ in the last digit.
+    numbers = {unit.subset: unit.metrics[name] for unit in units if name in unit.metrics and unit.repeats == 1}
     for row in made:
         unit = _unit_of(row, units)
         if row.status is not Status.COMPLETE or row.metric != name:
             yield _with_unit(row, unit)
         elif unit is not None and unit.subset in numbers:
-            yield _with_unit(row, unit).model_copy(update={"value": numbers[unit.subset]})
+            yield _with_unit(row, unit).model_copy(update={"value": numbers[unit.subset] / unit.full})
         elif unit is None and len(numbers) == len(units):
-            yield row.model_copy(update={"value": sum(numbers.values()) / len(numbers)})
+            yield row.model_copy(update={"value": sum(numbers.values()) / len(numbers) / units[0].full})
         else:
             yield _with_unit(row, unit)
 
