@@ -187,6 +187,8 @@ def _wrong(document: Document, key: Key, value: object, needed: str) -> Problem:
     hint = ""
     if needed == "text" and written:
         hint = f'quote it: "{written[:60]}"'
+    elif key == ("backend",) and isinstance(value, list):
+        hint = "for several, list a dataset once for each: {name: …, backend: …}"
     elif needed == "a list" and isinstance(value, str):
         hint = f"write [{value if re.fullmatch(r'[A-Za-z0-9 ._/-]{1,60}', value) else json.dumps(value[:60])}]"
     elif isinstance(value, str) and "number" in needed and not isinstance(scalar(value), str | bool | None):
