@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bridge.arena_spec import ArenaSpec
 from bridge.backend import Backend, Endpoint
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
@@ -89,6 +90,24 @@ async def connect(
                 yield Connection(model, served, way, door)
 
 
+def client_of(
+    model: ModelSpec, served: Served, spec: TaskSpec | ArenaSpec, store: RequestStore, concurrency: int
+) -> Client:
+    """Asks the server for the model by the spec's name."""
+    return Client(
+        served.base_url,
+        api_key=served.api_key,
+        store=store,
+        concurrency=concurrency,
+        max_retries=spec.max_retries,
+        timeout_s=spec.request_timeout_s,
+        upstream=served.identity,
+        shown_url=served.shown_url,
+        rename={model.name: served.model},
+        dialect=served.dialect,
+    )
+
+
 @asynccontextmanager
 async def _gateway(
     model: ModelSpec,
@@ -102,18 +121,7 @@ async def _gateway(
 ) -> AsyncIterator[Gateway]:
     store = RequestStore(rundir.requests)
     with _telling(store, warn):
-        client = Client(
-            served.base_url,
-            api_key=served.api_key,
-            store=store,
-            concurrency=concurrency,
-            max_retries=spec.max_retries,
-            timeout_s=spec.request_timeout_s,
-            upstream=served.identity,
-            shown_url=served.shown_url,
-            rename={model.name: served.model},
-            dialect=served.dialect,
-        )
+        client = client_of(model, served, spec, store, concurrency)
         async with client, Gateway(client, token=secrets.token_urlsafe(24), failed_marker=failed_marker) as gateway:
             with forward(client.down, lambda: stop.stop("endpoint", client.down_reason)):
                 yield gateway

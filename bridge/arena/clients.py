@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from bridge.arena_spec import ArenaSpec
+from bridge.connect import client_of
 from bridge.endpoint.cache import RequestStore
 from bridge.endpoint.client import Client
 from bridge.envs import ensure
@@ -56,16 +57,5 @@ async def serving(
 @asynccontextmanager
 async def asking(model: ModelSpec, served: Served, spec: ArenaSpec, store: RequestStore) -> AsyncIterator[Client]:
     """A client of the model that is served."""
-    async with Client(
-        served.base_url,
-        api_key=served.api_key,
-        store=store,
-        concurrency=spec.concurrency,
-        max_retries=spec.max_retries,
-        timeout_s=spec.request_timeout_s,
-        upstream=served.identity,
-        rename={model.name: served.model},
-        shown_url=served.shown_url,
-        dialect=served.dialect,
-    ) as client:
+    async with client_of(model, served, spec, store, spec.concurrency) as client:
         yield client
